@@ -50,3 +50,21 @@ class ArrayStack:
         """Image `index` (y, x)."""
         image: NDArray[np.generic] = self.data[index]
         return image
+
+
+@dataclass(frozen=True, slots=True)
+class StackFacts:
+    """What an alignment file leaves unsaid: the stack it belongs to.
+
+    sections: images in the original stack; image_size (x, y) px; pixel_size A/px.
+    """
+
+    sections: int
+    image_size: tuple[int, int]
+    pixel_size: float
+
+
+def facts_of(stack: ImageStack) -> StackFacts:
+    """The facts of a stack at hand."""
+    sections, rows, columns = stack.shape
+    return StackFacts(sections, (columns, rows), stack.pixel_size)
