@@ -1,0 +1,24 @@
+"""The kernels in Numba."""
+
+import os
+
+# GNU OpenMP spins between parallel regions: on busy cores seconds of CPU time for nothing. Read
+# once, when numba first starts its threads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from vitreous.kernels.cpu.backproject import (  # noqa: E402
+    backproject_cubic,
+    backproject_linear,
+    level_lines,
+    project_linear,
+)
+from vitreous.kernels.cpu.resample import coverage, sheared_lines  # noqa: E402
+
+__all__ = [
+    "backproject_cubic",
+    "backproject_linear",
+    "coverage",
+    "level_lines",
+    "project_linear",
+    "sheared_lines",
+]

@@ -1,0 +1,252 @@
+"""Back-projection and projection of a slab in any affine tilt geometry, by shear.
+
+Parallel rays show every plane z of a volume as the same image, only displaced. So a tilt image is
+resampled once onto the lines of the volume's grid (`sheared_lines`: in-plane axis, magnification,
+shift, stretch, local displacement all go in there), and what is left is a shift along x per plane
+and tilt (`backproject`, `project`). An x-axis tilt displaces planes along y as well: what all tilts
+share of it is undone once a plane at the end (`level_lines`), what differs is taken from the lines
+beside.
+
+Arrays decide the device: NumPy arrays run in Numba, CuPy arrays in CUDA, same signatures.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitreous.errors import UserError
+from vitreous.records.alignment import Alignment
+from vitreous.records.volume import Grid
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+PHASES = 16  # sub-pixel positions of the cubic kernels
+STEEPEST_DEGREES = 88.0
+EDGE = 4  # columns beyond what is read, for the spline's taps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shear:
+    """Where the planes of a grid are seen in the images of an alignment.
+
+    Voxel (x, y, z) lies at image pixel linear (n, 2, 2) @ (x, y) + origin (n, 2) + slope (n, 2) z.
+    In the sheared lines plane z is displaced along x by drift_x[t] and along y by drift_y[t] voxels
+    for each step of z, counted from the middle plane. size: (x, y, z) of the grid; image_size:
+    (x, y) px.
+    """
+
+    linear: Array
+    origin: Array
+    slope: Array
+    drift_x: Array
+    drift_y: Array
+    size: tuple[int, int, int]
+    image_size: tuple[int, int]
+
+    @property
+    def steps(self) -> Array:
+        """(z,) planes counted from the middle."""
+        return np.arange(self.size[2]) - (self.size[2] - 1) / 2
+
+    @property
+    def middle_origin(self) -> Array:
+        """(n, 2) image pixel of grid point (0, 0) in the middle plane."""
+        return self.origin + self.slope * (self.size[2] - 1) / 2
+
+    @property
+    def margin(self) -> int:
+        """Columns of a sheared line before and after the grid's own."""
+        return int(np.ceil(np.abs(self.drift_x).max() * (self.size[2] - 1) / 2)) + EDGE
+
+    @property
+    def width(self) -> int:
+        """Columns of a sheared line."""
+        return self.size[0] + 2 * self.margin
+
+    @property
+    def shared_drift_y(self) -> float:
+        """Displacement along y for a step of z that all tilts share."""
+        mean = float(self.drift_y.mean())
+        return mean if abs(mean) * self.size[2] > 2e-3 else 0.0
+
+    @property
+    def columns(self) -> Array:
+        """(z, n) column of a sheared line that voxel x = 0 reads."""
+        return self.margin + self.steps[:, None] * self.drift_x
+
+    @property
+    def uneven_lines(self) -> Array:
+        """(z, n) lines by which a tilt departs from the shared displacement along y."""
+        return self.steps[:, None] * (self.drift_y - self.shared_drift_y)
+
+    @property
+    def shared_lines(self) -> Array:
+        """(z,) lines by which all tilts see a plane displaced along y."""
+        return self.steps * self.shared_drift_y
+
+
+def shear_of(
+    alignment: Alignment, grid: Grid, image_size: tuple[int, int], image_pixel_size: float
+) -> Shear:
+    """The shear of `grid` seen in images of `image_size` px of `image_pixel_size` A.
+
+    Images may be binned against the alignment's own: their centre pixel n // 2 stays the origin.
+    Raises UserError for a view that sees the slab edge on.
+    """
+    scale = grid.voxel_size / image_pixel_size
+    linear = alignment.projections[:, :, :2] * scale
+    slope = alignment.projections[:, :, 2] * scale
+    middle = np.asarray(image_size) // 2
+    origin = alignment.shifts / image_pixel_size + middle
+    origin = origin - alignment.projections @ (np.asarray(grid.centre) * scale)
+    steepest = np.abs(alignment.rotations[:, 2, 2]).argmin()
+    if abs(alignment.rotations[steepest, 2, 2]) < np.cos(np.deg2rad(STEEPEST_DEGREES)):
+        raise UserError(
+            f"section {alignment.sections[steepest] + 1} sees the slab at more than "
+            f"{STEEPEST_DEGREES:g} degrees: leave it out, or check the angles and axis orders"
+        )
+    drift = np.linalg.solve(linear, slope[..., None])[..., 0]
+    return Shear(
+        linear, origin, slope, drift[:, 0], drift[:, 1], grid.size, (image_size[0], image_size[1])
+    )
+
+
+def _device(array: Floats) -> ModuleType:
+    """The kernels for the device that holds the array."""
+    if isinstance(array, np.ndarray):
+        from vitreous.kernels import cpu
+
+        return cpu
+    from vitreous.kernels import cuda
+
+    return cuda
+
+
+def sheared_lines(
+    images: Floats,
+    shear: Shear,
+    first_line: int,
+    out: Floats,
+    *,
+    as_coefficients: bool,
+    field: Floats | None = None,
+    field_step: float = 1.0,
+) -> Floats:
+    """Fill `out` (n, lines, width) with the images resampled onto lines first_line, ...
+
+    images (n, rows + 4, columns + 4): cubic B-spline coefficients, border 2. field (n, 2, gy, gx):
+    smooth displacement of image points in px, nodes every field_step px. as_coefficients: rows
+    become spline coefficients along x, as `backproject` wants them; otherwise values.
+    """
+    if field is None:
+        field = np.zeros((len(images), 2, 0, 0), np.float32)
+    _device(out).sheared_lines(
+        images,
+        shear.linear,
+        shear.middle_origin,
+        float(-shear.margin),
+        float(first_line),
+        field,
+        field_step,
+        as_coefficients,
+        out,
+    )
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The sheared lines that rows first_row ... first_row + rows - 1 of a volume need."""
+
+    first_row: int
+    rows: int
+    first_line: int
+    count: int
+    levelled_rows: int
+
+
+def lines_for(shear: Shear, first_row: int, rows: int) -> Lines:
+    """Which lines to resample for a slab of rows, with what levelling and uneven tilts reach."""
+    levelled = rows + (2 * _REACH - 1 if shear.shared_drift_y else 0)
+    low = np.floor(shear.shared_lines).min() - (_REACH - 1 if shear.shared_drift_y else 0)
+    high = np.floor(shear.shared_lines).max() + (_REACH if shear.shared_drift_y else 0)
+    uneven = np.abs(shear.uneven_lines).max()
+    reach = int(np.ceil(uneven)) + _REACH if uneven * PHASES >= 0.5 else 0
+    first = first_row + int(low) - reach
+    last = first_row + rows - 1 + int(high) + reach
+    return Lines(first_row, rows, first, last - first + 1, levelled)
+
+
+_REACH = 3  # lines on either side of a six-point interpolation
+
+
+def backproject(planes: Floats, shear: Shear, lines: Lines, volume: Floats) -> Floats:
+    """volume (z, levelled rows, x) += back-projection of sheared lines of coefficients.
+
+    Each plane takes each tilt at the nearest sixteenth of a pixel. Where the tilts share a
+    displacement along y the result still has to go through `level`.
+    """
+    at_row = np.floor(shear.shared_lines).astype(np.int64)
+    before = _REACH - 1 if shear.shared_drift_y else 0
+    _device(volume).backproject_cubic(
+        planes,
+        np.rint(shear.columns * PHASES).astype(np.int64),
+        np.rint(shear.uneven_lines * PHASES).astype(np.int64),
+        at_row + (lines.first_row - lines.first_line - before),
+        volume,
+    )
+    return volume
+
+
+def level(volume: Floats, shear: Shear, lines: Lines, out: Floats) -> Floats:
+    """out (z, rows, x) = the back-projection with the shared displacement along y undone."""
+    if not shear.shared_drift_y:
+        return volume
+    whole = np.floor(shear.shared_lines)
+    _device(volume).level_lines(
+        volume,
+        np.full(len(whole), _REACH - 1, np.int64),
+        (shear.shared_lines - whole).astype(np.float32),
+        out,
+    )
+    return out
+
+
+def level_all(volume: Floats, shear: Shear, lines: Lines, out: Floats) -> Floats:
+    """The same for a volume (z, lines, x) that was made on the sheared lines themselves."""
+    whole = np.floor(shear.shared_lines)
+    first = (whole + lines.first_row - lines.first_line).astype(np.int64)
+    if not shear.shared_drift_y:
+        out[:] = volume[:, first[0] : first[0] + lines.rows]
+        return out
+    _device(volume).level_lines(volume, first, (shear.shared_lines - whole).astype(np.float32), out)
+    return out
+
+
+def backproject_lines(planes: Floats, shear: Shear, volume: Floats) -> Floats:
+    """volume (z, lines, x) += back-projection with linear interpolation, line by line."""
+    _device(volume).backproject_linear(planes, shear.columns, volume)
+    return volume
+
+
+def project_lines(volume: Floats, shear: Shear, planes: Floats) -> Floats:
+    """planes (n, lines, width) += projection: the exact transpose of `backproject_lines`."""
+    _device(planes).project_linear(volume, shear.columns, planes)
+    return planes
+
+
+def coverage(shear: Shear, weight: Array, first_row: int, out: Floats) -> Floats:
+    """Fill `out` (z, rows, x) with the summed weights (n,) of the views that show each voxel."""
+    _device(out).coverage(
+        shear.linear,
+        shear.slope,
+        shear.origin,
+        np.asarray(shear.image_size, np.int64),
+        np.asarray(weight, np.float64),
+        float(first_row),
+        out,
+    )
+    return out
