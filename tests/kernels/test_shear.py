@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 from scipy import ndimage
+
 from tests.kernels.twins import (
     backproject_cubic_slowly,
     backproject_linear_slowly,
     lagrange_six,
     sheared_line_slowly,
 )
-
 from vitreous.errors import UserError
 from vitreous.kernels import cpu
 from vitreous.kernels.shear import coverage, shear_of

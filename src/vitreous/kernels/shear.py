@@ -49,7 +49,7 @@ class Shear:
     @property
     def steps(self) -> Array:
         """(z,) planes counted from the middle."""
-        return np.arange(self.size[2]) - (self.size[2] - 1) / 2
+        return np.arange(self.size[2], dtype=np.float64) - (self.size[2] - 1) / 2
 
     @property
     def middle_origin(self) -> Array:
@@ -108,7 +108,7 @@ def shear_of(
             f"section {alignment.sections[steepest] + 1} sees the slab at more than "
             f"{STEEPEST_DEGREES:g} degrees: leave it out, or check the angles and axis orders"
         )
-    drift = np.linalg.solve(linear, slope[..., None])[..., 0]
+    drift: Array = np.linalg.solve(linear, slope[..., None])[..., 0].astype(np.float64)
     return Shear(
         linear, origin, slope, drift[:, 0], drift[:, 1], grid.size, (image_size[0], image_size[1])
     )

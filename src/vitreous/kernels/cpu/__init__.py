@@ -6,13 +6,13 @@ import os
 # once, when numba first starts its threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from vitreous.kernels.cpu.backproject import (  # noqa: E402
+from vitreous.kernels.cpu.backproject import (
     backproject_cubic,
     backproject_linear,
     level_lines,
     project_linear,
 )
-from vitreous.kernels.cpu.resample import coverage, sheared_lines  # noqa: E402
+from vitreous.kernels.cpu.resample import coverage, sheared_lines
 
 __all__ = [
     "backproject_cubic",

@@ -105,7 +105,7 @@ def sheared_lines(  # type: ignore[no-untyped-def]
     """Resample every image onto lines of the grid, zero outside the image.
 
     images (n, rows + 4, columns + 4) float32: B-spline coefficients with a border of 2. Column x
-    and line y of `out` (n, lines, width) lie at grid point (first_column + x, first_line + y), which
+    and line y of `out` (n, lines, width) lie at grid point (first_column + x, first_line + y): that
     is image point linear (n, 2, 2) @ (x, y) + origin (n, 2), pixels. field (n, 2, gy, gx): image
     points are moved by it, px, nodes every field_step px; gx = 0: no field. as_coefficients: the
     rows come out as B-spline coefficients along x, otherwise as values.
@@ -130,8 +130,8 @@ def sheared_lines(  # type: ignore[no-untyped-def]
         if not moves:
             low, high = _inside(u0, u_step, u_end, low, high)
             low, high = _inside(v0, v_step, v_end, low, high)
-        first = int(math.ceil(low))
-        last = int(math.floor(high))
+        first = math.ceil(low)
+        last = math.floor(high)
         base = np.uint64(t) * np.uint64(rows * columns)
         for x in range(first, last + 1):
             u = u0 + x * u_step
@@ -172,8 +172,8 @@ def coverage(linear, slope, origin, image_size, weight, first_line, out):  # typ
             low, high = _inside(u0, linear[t, 0, 0], u_end, 0.0, nx - 1.0)
             low, high = _inside(v0, linear[t, 1, 0], v_end, low, high)
             if high >= low:
-                change[int(math.ceil(low))] += weight[t]
-                change[int(math.floor(high)) + 1] -= weight[t]
+                change[math.ceil(low)] += weight[t]
+                change[math.floor(high) + 1] -= weight[t]
         total = 0.0
         for x in range(nx):
             total += change[x]
