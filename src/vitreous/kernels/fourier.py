@@ -1,0 +1,170 @@
+"""Fourier transforms of images: good sizes, padding, binning by cropping, filters.
+
+Real-to-complex, float32, in as many threads as asked for. A binned image keeps the pixel n // 2 of
+the original on its own n // 2.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Spectrum = NDArray[np.complex64]
+
+
+def good_size(n: int, multiple: int = 1) -> int:
+    """The smallest multiple of `multiple` >= n that transforms fast and, for binning 1, is even."""
+    from scipy.fft import next_fast_len
+
+    size = -(-n // multiple)
+    while True:
+        size = int(next_fast_len(size, real=True))
+        if size % 2 == 0:
+            return size * multiple
+        size += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How an image is set into a larger, periodic one, and cut out of its binned version.
+
+    shape, padded, binned: (y, x). start: where the image begins in the padded one; cut: where the
+    binned image begins in the binned padded one.
+    """
+
+    shape: tuple[int, int]
+    padded: tuple[int, int]
+    start: tuple[int, int]
+    binned: tuple[int, int]
+    cut: tuple[int, int]
+    binning: int
+
+    @property
+    def small(self) -> tuple[int, int]:
+        """(y, x) of the padded image after binning."""
+        return self.padded[0] // self.binning, self.padded[1] // self.binning
+
+
+def frame_for(shape: tuple[int, int], binning: int = 1) -> Frame:
+    """A frame with IMOD's room at the ends: twice 5 %, at least 16 and at most 50 pixels."""
+    padded, start, binned, cut = [], [], [], []
+    for n in shape:
+        room = min(50, 2 * max(8, n // 20)) + 2 * binning
+        whole = good_size(n + room, binning)
+        centre = whole // 2 // binning * binning
+        padded.append(whole)
+        start.append(centre - n // 2)
+        binned.append(n // binning)
+        cut.append(centre // binning - n // binning // 2)
+    return Frame(
+        (shape[0], shape[1]),
+        (padded[0], padded[1]),
+        (start[0], start[1]),
+        (binned[0], binned[1]),
+        (cut[0], cut[1]),
+        binning,
+    )
+
+
+def framed(image: Floats, frame: Frame) -> Floats:
+    """The image in its frame; round the edges it goes over linearly into the opposite edge.
+
+    The ends are means of three pixels, as IMOD's tilt has it, so that no step filters into streaks.
+    """
+    rows, columns = frame.shape
+    out = np.empty(frame.padded, np.float32)
+    top, left = frame.start
+    inner = out[top : top + rows]
+    inner[:, left : left + columns] = image
+    _bridge(inner.T, left, columns)
+    _bridge(out, top, rows)
+    return out
+
+
+def _bridge(lines: Floats, start: int, count: int) -> None:
+    """Fill the lines of a periodic array outside [start, start + count), linearly."""
+    size = len(lines)
+    reach = min(3, count)
+    last = lines[start + count - reach : start + count].mean(0)
+    first = lines[start : start + reach].mean(0)
+    gap = size - count
+    share = ((np.arange(gap) + 1) / (gap + 1)).astype(np.float32)[:, None]
+    bridge = last * (1 - share) + first * share
+    after = size - start - count
+    lines[start + count :] = bridge[:after]
+    lines[:start] = bridge[after:]
+
+
+def forward(image: Floats, threads: int = 1) -> Spectrum:
+    """Half spectrum (y, x // 2 + 1) of a real image."""
+    from scipy import fft
+
+    found: Spectrum = fft.rfft2(image, workers=threads)
+    return found
+
+
+def inverse(spectrum: Spectrum, shape: tuple[int, int], threads: int = 1) -> Floats:
+    """The real image (y, x) of a half spectrum; the spectrum's memory may be reused."""
+    from scipy import fft
+
+    found: Floats = fft.irfft2(spectrum, s=shape, workers=threads, overwrite_x=True)
+    return found
+
+
+def cropped(spectrum: Spectrum, columns: int, small: tuple[int, int]) -> Spectrum:
+    """The half spectrum of the same image, sampled more coarsely: (y, x) -> `small`.
+
+    Grey values stay means. The Nyquist row and column of the small image, which belong half to
+    frequencies that are cut away, are set to 0.
+    """
+    rows = len(spectrum)
+    if (rows, columns) == small:
+        return spectrum
+    high, wide = small
+    out = np.zeros((high, wide // 2 + 1), spectrum.dtype)
+    up, down = (high + 1) // 2, (high - 1) // 2
+    across = (wide + 1) // 2
+    out[:up, :across] = spectrum[:up, :across]
+    out[high - down :, :across] = spectrum[rows - down :, :across]
+    out *= np.float32(high * wide / (rows * columns))
+    return out
+
+
+def binned(image: Floats, binning: int, threads: int = 1) -> Floats:
+    """The image Fourier-cropped by a whole factor, antialiased; pixel n // 2 stays the centre."""
+    if binning == 1:
+        return image
+    frame = frame_for((image.shape[0], image.shape[1]), binning)
+    spectrum = cropped(forward(framed(image, frame), threads), frame.padded[1], frame.small)
+    whole = inverse(spectrum, frame.small, threads)
+    return cut_out(whole, frame)
+
+
+def cut_out(whole: Floats, frame: Frame, border: int = 0) -> Floats:
+    """The binned image out of its padded one, with `border` more pixels all round."""
+    top, left = frame.cut
+    rows, columns = frame.binned
+    return whole[top - border : top + rows + border, left - border : left + columns + border]
+
+
+def filtered(
+    image: Floats,
+    frame: Frame,
+    across: tuple[float, float],
+    table: Floats,
+    step: float,
+    *,
+    border: int,
+    threads: int = 1,
+) -> Floats:
+    """The image binned, filtered along one direction, as cubic B-spline coefficients.
+
+    across (x, y): unit vector; table: weights at |frequency along it| = 0, step, 2 step, ... in
+    cycles per binned pixel. Returns (y + 2 border, x + 2 border).
+    """
+    from vitreous.kernels.cpu.spectrum import weigh_spectrum
+
+    spectrum = cropped(forward(framed(image, frame), threads), frame.padded[1], frame.small)
+    weigh_spectrum(spectrum, frame.small[1], np.asarray(across), table, step, True)
+    return cut_out(inverse(spectrum, frame.small, threads), frame, border)

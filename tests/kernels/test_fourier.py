@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from vitreous.kernels import fourier
+
+
+def wave(shape, period, centre):
+    y, x = np.indices(shape) - np.reshape(centre, (2, 1, 1))
+    return np.cos(2 * np.pi * (x / period + y / (1.7 * period)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 17, 96, 97, 1023, 3838])
+@pytest.mark.parametrize("multiple", [1, 2, 3, 8])
+def test_good_sizes_hold_what_they_must(n, multiple):
+    size = fourier.good_size(n, multiple)
+
+    assert size >= n
+    assert size % (2 * multiple) == 0
+    rest = size // multiple
+    for prime in (2, 3, 5):
+        while rest % prime == 0:
+            rest //= prime
+    assert rest == 1
+
+
+@pytest.mark.parametrize("shape", [(160, 144), (161, 145), (97, 160)])
+@pytest.mark.parametrize("binning", [2, 3, 4])
+def test_binning_keeps_the_centre_pixel_at_the_centre(shape, binning):
+    big = wave(shape, 41.0, [n // 2 for n in shape]).astype(np.float32)
+    small_shape = [n // binning for n in shape]
+
+    small = fourier.binned(big, binning)
+
+    expected = wave(small_shape, 41.0 / binning, [n // 2 for n in small_shape])
+    inside = (slice(6, -6), slice(6, -6))
+    assert small.shape == tuple(small_shape)
+    assert np.abs(small[inside] - expected[inside]).max() < 0.02
+
+
+def test_binning_lets_no_high_frequency_alias():
+    x = np.indices((128, 128))[1]
+    fine = np.cos(np.pi * 0.9 * x).astype(np.float32)
+
+    assert np.abs(fourier.binned(fine, 2)[8:-8, 8:-8]).max() < 0.02
+
+
+def test_a_frame_goes_round_without_a_step(rng):
+    ramp = np.add.outer(np.arange(60.0), 3 * np.arange(50.0)).astype(np.float32)
+    frame = fourier.frame_for(ramp.shape)
+
+    whole = fourier.framed(ramp, frame)
+
+    around = np.concatenate([whole, whole[:1]])
+    assert np.abs(np.diff(around, axis=0)).max() < 60 / 15 * 1.5
+    top, left = frame.start
+    np.testing.assert_array_equal(whole[top : top + 60, left : left + 50], ramp)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 30.0, 90.0, 175.0])
+def test_filtering_is_multiplication_with_the_table_along_one_direction(degrees, rng):
+    # smooth: in the Nyquist column an oblique direction has no sign, there the two may differ
+    image = ndimage.gaussian_filter(rng.normal(size=(72, 80)), 1.5).astype(np.float32)
+    frame = fourier.frame_for(image.shape)
+    across = (np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees)))
+    table = np.linspace(0.2, 8, 200).astype(np.float32) ** 2
+
+    coefficients = fourier.filtered(image, frame, across, table, 0.004, border=2)
+
+    spectrum = np.fft.fft2(fourier.framed(image, frame).astype(float))
+    fy, fx = np.meshgrid(*[np.fft.fftfreq(n) for n in frame.padded], indexing="ij")
+    along = np.abs(fx * across[0] + fy * across[1])
+    spectrum *= np.interp(along, np.arange(200) * 0.004, table, right=0)
+    whole = np.fft.ifft2(spectrum).real
+    expected = ndimage.spline_filter(whole, order=3, mode="grid-wrap")
+    expected = fourier.cut_out(expected, frame, 2)
+    assert np.linalg.norm(coefficients - expected) < 1e-5 * np.linalg.norm(expected)
