@@ -2,12 +2,13 @@
 
 import bz2
 import gzip
-import lzma
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from vitreous.errors import FormatError, UserError
+from vitreous.errors import FormatError, UserError, VitreousError
 
 GIT_LFS = b"version https://git-lfs.github.com/spec/"
 
@@ -36,17 +37,25 @@ def open_plain(path: Path) -> IO[bytes]:
         raise UserError(f"{path} can't be read: {error.strerror or error}") from error
 
 
+@contextmanager
+def unpacking(path: Path) -> Iterator[None]:
+    """What goes wrong when a file of `open_plain` is read, said as ours."""
+    try:
+        yield
+    except VitreousError:
+        raise
+    except (EOFError, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UserError(f"{path} can't be read: {error.strerror}") from error
+        raise FormatError(
+            f"its compression is damaged ({error})", path=path, hint="Copy the file again."
+        ) from error
+
+
 def read_bytes(path: Path, limit: int = -1) -> bytes:
     """The unpacked bytes of a file, or the first `limit` of them."""
-    with open_plain(path) as file:
-        try:
-            return file.read(limit)
-        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-            raise FormatError(
-                f"its compression is damaged ({error})", path=path, hint="Copy the file again."
-            ) from error
-        except OSError as error:
-            raise FormatError(f"it can't be unpacked ({error})", path=path) from error
+    with open_plain(path) as file, unpacking(path):
+        return file.read(limit)
 
 
 def read_text(path: Path) -> str:
