@@ -1,0 +1,19 @@
+"""The kernels in CUDA, on CuPy arrays: same names and signatures as `vitreous.kernels.cpu`."""
+
+from vitreous.kernels.cuda.run import (
+    backproject_cubic,
+    backproject_linear,
+    coverage,
+    level_lines,
+    project_linear,
+    sheared_lines,
+)
+
+__all__ = [
+    "backproject_cubic",
+    "backproject_linear",
+    "coverage",
+    "level_lines",
+    "project_linear",
+    "sheared_lines",
+]
