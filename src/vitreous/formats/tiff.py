@@ -1,0 +1,173 @@
+"""TIFF stacks: many pages, any compression that imagecodecs has, ImageJ's stacks too.
+
+TIFF stores the top row first, MRC the bottom one. Row 0 of what we read is the bottom row, as in
+IMOD, SerialEM and RELION, so that one alignment fits both.
+"""
+
+import struct
+import threading
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from vitreous.errors import FormatError, UnknownFormatError, UserError, VitreousError
+from vitreous.formats.content import read_bytes
+
+EER_COMPRESSIONS = (65000, 65001, 65002)
+ANGSTROM = {"a": 1.0, "angstrom": 1.0, "å": 1.0, "pm": 0.01, "nm": 10.0, "micron": 1e4, "um": 1e4}
+CM, INCH = 1e8, 2.54e8  # angstrom
+# What tifffile raises on damaged files, found by fuzzing.
+DAMAGE = (
+    tifffile.TiffFileError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TiffHeader:
+    """shape (sections, y, x); pixel_size A/px or None; remarks: the oddities met."""
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    pixel_size: float | None
+    compression: str
+    kind: str
+    remarks: tuple[str, ...]
+
+
+class TiffStack:
+    """The pages of a TIFF file, read one at a time; threads take turns."""
+
+    def __init__(self, path: Path, file: tifffile.TiffFile, header: TiffHeader) -> None:
+        self.path, self.header = path, header
+        self.pixel_size = header.pixel_size or 0.0
+        self._file = file
+        self._series = file.series[0]
+        self._whole: NDArray[Any] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(sections, y, x)."""
+        return self.header.shape
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of a pixel, in this machine's byte order."""
+        return self.header.dtype
+
+    def read(self, index: int) -> NDArray[np.generic]:
+        """Section `index` (y, x), the bottom row first."""
+        sections, rows, columns = self.shape
+        if not 0 <= index < sections:
+            raise UserError(f"{self.path} has {sections} sections, there is no number {index + 1}")
+        try:
+            with self._lock:
+                image = self._page(index)
+            return np.ascontiguousarray(image.reshape(rows, columns)[::-1], self.dtype)
+        except DAMAGE as error:
+            raise FormatError(
+                f"section {index + 1} of {sections} can't be unpacked ({error})", path=self.path
+            ) from error
+
+    def _page(self, index: int) -> NDArray[Any]:
+        if len(self._series.pages) == self.shape[0]:
+            page = self._series.pages[index]
+            assert page is not None
+            return page.asarray()
+        if self._whole is None:  # ImageJ: one page, the others follow it without a directory
+            self._whole = np.asarray(self._series.asarray()).reshape(self.shape)
+        return self._whole[index]
+
+
+def open_tiff_stack(path: Path, pixel_size: float | None = None) -> TiffStack:
+    """Open a TIFF stack; pixel_size (A/px) goes before the file's, which is often a printer's."""
+    stack = _opened(path)
+    if not pixel_size and stack.header.pixel_size is None:
+        raise UserError(f"{path} has no pixel size; give it with --pixel-size (angstrom)")
+    stack.pixel_size = pixel_size or stack.pixel_size
+    return stack
+
+
+def read_tiff_header(path: Path) -> TiffHeader:
+    """What the file says of its pages."""
+    return _opened(path).header
+
+
+def _opened(path: Path) -> TiffStack:
+    packed = BytesIO(read_bytes(path))
+    try:
+        file = tifffile.TiffFile(packed)
+        return TiffStack(path, file, _header(path, file, len(packed.getvalue())))
+    except VitreousError:
+        raise
+    except DAMAGE as error:
+        raise FormatError(f"not a whole TIFF file ({error})", path=path) from error
+
+
+def _header(path: Path, file: tifffile.TiffFile, length: int) -> TiffHeader:
+    if not file.pages:
+        raise FormatError("the TIFF file has no pages", path=path, byte=length)
+    page = file.pages.first
+    if int(page.compression) in EER_COMPRESSIONS:
+        raise UnknownFormatError("an EER movie, which is not read (yet)", path=path)
+    series = file.series[0]
+    if page.samplesperpixel != 1 or series.dtype is None:
+        raise UnknownFormatError("a TIFF file in colour, which is not read", path=path)
+    rows, columns = page.imagelength, page.imagewidth
+    _require_whole(path, file, length)
+    remarks = []
+    if len(file.series) > 1:
+        remarks.append(f"{len(file.series) - 1} more images of another size or type are left out")
+    return TiffHeader(
+        shape=(int(np.prod(series.shape)) // (rows * columns), rows, columns),
+        dtype=series.dtype.newbyteorder("="),
+        pixel_size=_pixel_size(file),
+        compression=tifffile.COMPRESSION(page.compression).name.lower(),
+        kind="ImageJ" if file.is_imagej else "OME" if file.is_ome else "plain",
+        remarks=tuple(remarks),
+    )
+
+
+def _require_whole(path: Path, file: tifffile.TiffFile, length: int) -> None:
+    for number, page in enumerate(file.series[0].pages, 1):
+        if page is None:
+            raise FormatError(f"page {number} is missing", path=path)
+        ends = [a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=False)]
+        if not ends or max(ends) > length:
+            raise FormatError(
+                f"the file ends inside page {number}: {max(ends, default=0)} bytes expected, "
+                f"{length} found",
+                path=path,
+                byte=length,
+                hint="Was it copied to the end?",
+            )
+
+
+def _pixel_size(file: tifffile.TiffFile) -> float | None:
+    """A/px from the resolution tags; None for what is a printer's or missing."""
+    page = file.pages.first
+    resolution = page.tags.valueof("XResolution")
+    if not resolution or not resolution[0] or not resolution[1]:
+        return None
+    length = resolution[1] / resolution[0]
+    if file.is_imagej:
+        unit = str((file.imagej_metadata or {}).get("unit", "")).lower().strip()
+        size = length * ANGSTROM.get(unit.replace("µ", "u").replace("\\u00b5", "u"), 0)
+    else:
+        size = length * (CM if page.tags.valueof("ResolutionUnit") == 3 else INCH)
+    return size if 0.01 <= size <= 1e5 else None
