@@ -6,18 +6,21 @@ IMOD, SerialEM and RELION, so that one alignment fits both.
 
 import struct
 import threading
+import weakref
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from io import BytesIO
+from io import SEEK_END, BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from vitreous.errors import FormatError, UnknownFormatError, UserError, VitreousError
-from vitreous.formats.content import read_bytes
+from vitreous.formats.content import open_plain, read_bytes, unpacking
 
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 EER_COMPRESSIONS = (65000, 65001, 65002)
 ANGSTROM = {"a": 1.0, "angstrom": 1.0, "å": 1.0, "pm": 0.01, "nm": 10.0, "micron": 1e4, "um": 1e4}
 CM, INCH = 1e8, 2.54e8  # angstrom
@@ -52,10 +55,12 @@ class TiffHeader:
 class TiffStack:
     """The pages of a TIFF file, read one at a time; threads take turns."""
 
-    def __init__(self, path: Path, file: tifffile.TiffFile, header: TiffHeader) -> None:
+    def __init__(
+        self, path: Path, file: tifffile.TiffFile, handle: IO[bytes], header: TiffHeader
+    ) -> None:
         self.path, self.header = path, header
         self.pixel_size = header.pixel_size or 0.0
-        self._file = file
+        self._close = weakref.finalize(self, handle.close)
         self._series = file.series[0]
         self._whole: NDArray[Any] | None = None
         self._lock = threading.Lock()
@@ -84,6 +89,10 @@ class TiffStack:
                 f"section {index + 1} of {sections} can't be unpacked ({error})", path=self.path
             ) from error
 
+    def close(self) -> None:
+        """Close the file; also done when the stack is no longer used."""
+        self._close()
+
     def _page(self, index: int) -> NDArray[Any]:
         if len(self._series.pages) == self.shape[0]:
             page = self._series.pages[index]
@@ -105,18 +114,29 @@ def open_tiff_stack(path: Path, pixel_size: float | None = None) -> TiffStack:
 
 def read_tiff_header(path: Path) -> TiffHeader:
     """What the file says of its pages."""
-    return _opened(path).header
+    with closing(_opened(path)) as stack:
+        return stack.header
 
 
 def _opened(path: Path) -> TiffStack:
-    packed = BytesIO(read_bytes(path))
-    try:
-        file = tifffile.TiffFile(packed)
-        return TiffStack(path, file, _header(path, file, len(packed.getvalue())))
-    except VitreousError:
-        raise
-    except DAMAGE as error:
-        raise FormatError(f"not a whole TIFF file ({error})", path=path) from error
+    with open_plain(path) as plain, unpacking(path):
+        is_plain, start = isinstance(plain, BufferedReader), plain.read(4)
+        length = plain.seek(0, SEEK_END)
+        handle = path.open("rb") if is_plain else BytesIO(read_bytes(path))
+    with ExitStack() as on_failure:
+        on_failure.callback(handle.close)
+        if start not in TIFF_STARTS:
+            raise FormatError("not a TIFF file", path=path, byte=0)
+        try:
+            file = tifffile.TiffFile(handle)
+            stack = TiffStack(path, file, handle, _header(path, file, length))
+        except VitreousError:
+            raise
+        except DAMAGE as error:
+            what = f"not a whole TIFF file ({error})"
+            raise FormatError(what, path=path, byte=length) from error
+        on_failure.pop_all()
+        return stack
 
 
 def _header(path: Path, file: tifffile.TiffFile, length: int) -> TiffHeader:
