@@ -19,9 +19,10 @@ IMOD_STAMP = 1146047817  # "IMOD" at bytes 152-155; the flags follow
 IMOD_SIGNED, IMOD_FOUR_BITS = 1, 16
 LARGEST_SIDE = 1 << 20  # px; what exceeds it is no MRC header
 
-TYPES = {1: "i2", 2: "f4", 4: "c8", 6: "u2", 12: "f2"}
+TYPES = {1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 NOT_READ = {
     3: "complex 16-bit integers",
+    4: "complex numbers (a transform)",
     16: "RGB colours",
     101: "4-bit pixels (two a byte)",
 }
