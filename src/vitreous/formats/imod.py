@@ -37,34 +37,17 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 XF_WIDTHS = (12, 12, 12, 12, 12, 12)
+TILT_MAP = "_tilts.txt"
 MOST_ANGLE_COLUMNS = 3  # AreTomo's angle files: tilt, order, dose
 
 
 # -- the files ----------------------------------------------------------------------------------
 
 
-def is_xf(text: str) -> bool:
-    """Does a text begin like a .xf: lines of six numbers, the first four a sane matrix?"""
-    try:
-        first = parse_columns(list(_lines(text))[:1], 6, "transform", widths=XF_WIDTHS)[0]
-    except FormatError:
-        return False
-    return 0.01 < abs(first[0] * first[3] - first[1] * first[2]) < 100
-
-
 def is_local_xf(text: str) -> bool:
     """Does a text begin like a local alignment: grid counts, grid, flags, pixel size?"""
     words = text.lstrip().split("\n", 1)[0].split()
     return 7 <= len(words) <= 9 and words[0].isdigit() and words[1].isdigit()
-
-
-def is_angles(text: str) -> bool:
-    """Does a text begin like a list of tilt angles, one a line?"""
-    lines = list(_lines(text))[:3]
-    try:
-        return bool((abs(_angles(lines)) <= 180).all())
-    except FormatError:
-        return False
 
 
 def read_xf(path: Path) -> Array:
@@ -150,9 +133,10 @@ def write_tilt_map(path: Path, tilt_map: TiltMap) -> None:
     write_text(path, "\n".join([*head, *rows, ""]))
 
 
-def tilt_map_beside(path: Path) -> Path:
-    """NAME.xf -> NAME_tilts.txt."""
-    return path.with_name(f"{path.stem}_tilts.txt")
+def beside(path: Path, ending: str) -> Path:
+    """NAME.xf or NAME.xf.gz -> NAME + ending."""
+    name = path.name.removesuffix(".gz").removesuffix(".bz2")
+    return path.with_name(name.removesuffix(".xf") + ending)
 
 
 # -- the geometry -------------------------------------------------------------------------------
@@ -238,39 +222,42 @@ def read(
     """Read NAME.xf with its angles: NAME.tlt, NAME.xtilt and NAME_tilts.txt, where they are.
 
     left_out: 0-based sections that are not used; the files have lines for all sections, or for
-    the used ones only. A .tlt (or .rawtlt) alone stands for a stack that is aligned already.
+    the used ones only. The rest is what tilt.com says: OFFSET, XAXISTILT.
     """
-    if path.suffix in (".tlt", ".rawtlt"):
-        log.warning("%s: angles only; the stack is taken as aligned, its axis upright", path)
-        tilts = read_angles(path)
-        transforms = np.broadcast_to(np.eye(2, 3), (len(tilts), 2, 3))
-    else:
-        transforms = read_xf(path)
-        angles = angles or _angles_beside(path)
-        tilts = read_angles(angles)
-        _require_same_count(path, len(transforms), angles, len(tilts))
-        _require_invertible(path, transforms)
-    x_tilts = x_tilts or _existing(path.with_suffix(".xtilt"))
+    transforms = read_xf(path)
+    _require_invertible(path, transforms)
+    angles = angles or _angles_beside(path)
+    tilts = read_angles(angles)
+    _require_same_count(path, len(transforms), angles, len(tilts))
+    x_tilts = x_tilts or _existing(beside(path, ".xtilt"))
     turned = read_angles(x_tilts) if x_tilts else np.zeros(len(tilts))
     _require_same_count(path, len(transforms), x_tilts or path, len(turned))
 
-    kept = _existing(tilt_map_beside(path))
+    kept = _existing(beside(path, TILT_MAP))
     tilt_map = read_tilt_map(kept) if kept else TiltMap(np.ones(len(tilts), bool), 0.0)
     if kept and len(tilts) not in (len(tilt_map.used), tilt_map.used.sum()):
         raise miscounted(path, len(tilts), len(tilt_map.used), said_by=str(kept))
     left_out = {*left_out, *np.flatnonzero(~tilt_map.used).tolist()}
     total = len(tilt_map.used) if kept else told.sections
     lines, facts, sections = _used_lines(path, len(tilts), total, told, left_out)
-    offset = tilt_offset_degrees + tilt_map.tilt_offset_degrees
     return to_alignment(
         transforms[lines],
         tilts[lines] - tilt_map.tilt_offset_degrees,
         facts,
         sections=sections,
         x_tilts_degrees=turned[lines] - x_axis_tilt_degrees,
-        tilt_offset_degrees=offset,
+        tilt_offset_degrees=tilt_offset_degrees + tilt_map.tilt_offset_degrees,
         axis_offset_px=axis_offset_px,
     )
+
+
+def read_aligned(path: Path, told: Told = NOTHING, *, left_out: Collection[int] = ()) -> Alignment:
+    """The angles (a .tlt) of a stack that is aligned already: upright axis, no shifts."""
+    log.warning("%s: angles only; the stack is taken as aligned, its axis upright", path)
+    tilts = read_angles(path)
+    lines, facts, sections = _used_lines(path, len(tilts), told.sections, told, left_out)
+    transforms = np.broadcast_to(np.eye(2, 3), (len(lines), 2, 3))
+    return to_alignment(transforms, tilts[lines], facts, sections=sections)
 
 
 def write(alignment: Alignment, path: Path) -> list[Path]:
@@ -282,7 +269,7 @@ def write(alignment: Alignment, path: Path) -> list[Path]:
     every = np.arange(alignment.section_count)
     nearest = np.abs(every[:, None] - alignment.sections).argmin(1)
     used = np.isin(every, alignment.sections)
-    written = [path, path.with_suffix(".tlt"), path.with_suffix(".xtilt"), tilt_map_beside(path)]
+    written = [path, *(beside(path, end) for end in (".tlt", ".xtilt", TILT_MAP))]
     write_xf(written[0], transforms[nearest])
     write_angles(written[1], tilts[nearest])
     write_angles(written[2], x_tilts[nearest])
@@ -291,15 +278,15 @@ def write(alignment: Alignment, path: Path) -> list[Path]:
 
 
 def _angles_beside(path: Path) -> Path:
-    for suffix in (".tlt", ".rawtlt"):
-        if found := _existing(path.with_suffix(suffix)):
-            if suffix == ".rawtlt":
+    for ending in (".tlt", ".rawtlt"):
+        if found := _existing(beside(path, ending)):
+            if ending == ".rawtlt":
                 log.warning(
                     "%s: no .tlt beside it, the nominal angles of %s are taken", path, found
                 )
             return found
     raise UserError(
-        f"{path} has no tilt angles: there is no {path.with_suffix('.tlt').name} beside it. "
+        f"{path} has no tilt angles: there is no {beside(path, '.tlt').name} beside it. "
         "Give the file of angles."
     )
 

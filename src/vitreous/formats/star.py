@@ -105,17 +105,6 @@ class Table:
         return self.row_lines[row] if row < len(self.row_lines) else self.line
 
 
-def is_star(text: str) -> bool:
-    """Does a text (or its beginning) look like a STAR file: a block first, then labels?"""
-    lines = (line.strip() for line in text.splitlines())
-    content = [line for line in lines if line and not line.startswith("#")]
-    return (
-        len(content) > 1
-        and content[0].startswith("data_")
-        and (content[1].startswith(("_", "loop_")))
-    )
-
-
 def read_star(path: Path) -> list[Table]:
     """All tables of a file in their order."""
     return parse_star(read_text(path), path)
