@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 WORDS = re.compile(r"""'(?:[^']|'(?=\S))*'(?!\S)|"(?:[^"]|"(?=\S))*"(?!\S)|\#.*|\S+""")
-RESERVED = re.compile(r"[$_]|data_|loop_|save_|stop_|global_", re.IGNORECASE)
+RESERVED = re.compile(r"[$_;]|data_|loop_|save_|stop_|global_", re.IGNORECASE)
 POSITION = re.compile(r"^\w*:?(\d+):(\d+)(?:\(\d+\))?:? *")
 
 
@@ -128,13 +128,18 @@ def names_of(tables: Sequence[Table]) -> str:
 def parse_star(text: str, path: Path | None = None) -> list[Table]:
     """The same for text at hand."""
     mended = _as_cif(text, path)
+    is_ascii = mended.text.isascii()
     try:
-        document = cif.read_string(mended.text)
+        document = cif.read_string(mended.text if is_ascii else _to_ascii(mended.text))
     except (ValueError, RuntimeError) as error:
         raise _refusal(str(error), path) from error
+    if len(document) != len(mended.blocks):
+        raise FormatError("a block header amid values", path=path, line=1)
     tables = []
     for block, (name, comments) in zip(document, mended.blocks, strict=True):
         for columns, is_loop, line in _tables(block):
+            if not is_ascii:
+                columns = {_from_ascii(t): [*map(_from_ascii, v)] for t, v in columns.items()}
             rows = tuple(mended.rows.get(line, ()))
             tables.append(Table(name, columns, is_loop, comments, path, line, rows))
     if not tables:
@@ -168,6 +173,15 @@ def _tables(block: cif.Block) -> Iterator[tuple[dict[str, list[str]], bool, int]
 def _plain(value: str) -> str:
     """A word without its quotes."""
     return value if value[0] not in "\"';" else cif.as_string(value)
+
+
+def _to_ascii(text: str) -> str:
+    """CIF knows ASCII only: 'é' -> '&#233;'."""
+    return text.replace("&", "&#38;").encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _from_ascii(word: str) -> str:
+    return re.sub(r"&#(\d+);", lambda match: chr(int(match[1])), word)
 
 
 def _refusal(said: str, path: Path | None) -> FormatError:
@@ -211,7 +225,7 @@ def _as_cif(text: str, path: Path | None) -> _Mended:
             if stripped.strip("# "):
                 comments.append(stripped.lstrip("#").strip())
             line = ""
-        elif stripped.startswith("data_") and (width < 2 or len(stripped.split()) == 1):
+        elif stripped.lower().startswith("data_") and (width < 2 or len(stripped.split()) == 1):
             blocks.append((stripped.split()[0][5:], tuple(comments)))
             line, comments, loop, width = f"data_{len(blocks)}", [], 0, 0
         elif stripped.lower() == "loop_":

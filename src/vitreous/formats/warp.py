@@ -51,7 +51,10 @@ class Said(TypedDict, total=False):
     image_size: tuple[int, int]
 
 
-TURNS = "%s: Warp turns the other way: angles negated, same hand as IMOD's rotx"
+TURNS = (
+    "%s: Warp turns the other way: angles negated, same hand as IMOD's rotx. Where its angles are "
+    "the stage's, not inverted at import, this volume is the z-mirror of IMOD's"
+)
 LARGEST_GRID = 1_000_000
 VOLUME_WARP = ("GridVolumeWarpX", "GridVolumeWarpY", "GridVolumeWarpZ")
 IDENTITY = (1.0, 0.0, 0.0, 1.0)
