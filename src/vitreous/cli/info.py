@@ -6,7 +6,7 @@ from vitreous.cli.messages import complain
 from vitreous.errors import UnknownFormatError, VitreousError
 
 
-def info(*files: Path) -> None:
+def info(files: list[Path], /) -> None:
     """Say what FILES are, by their content, and what they hold.
 
     Reads images and stacks (MRC, TIFF), mdoc, tilt angles and alignments (IMOD, AreTomo, RELION,
