@@ -1,0 +1,124 @@
+"""`vitreous`: the commands, and how they end.
+
+Exit codes: 0 done, 1 it could not be done, 2 the command line or a kind of file isn't understood,
+130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Collection, Sequence
+from importlib import import_module
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from vitreous import __version__
+from vitreous.cli.help import Help
+from vitreous.cli.messages import complain, set_up_logging
+from vitreous.cli.options import (
+    Command,
+    is_validation_error,
+    paragraphs,
+    usage_message,
+    validation_message,
+)
+from vitreous.errors import UnknownFormatError, VitreousError
+
+COMMANDS = {
+    "info": "Say what files are, by their content, and what they hold.",
+    "doctor": "Say what this installation and machine have, and what is missing.",
+}
+"""Name and summary of every command; `vitreous NAME` calls `vitreous.cli.NAME.NAME`."""
+
+MESSAGES = Group("Messages", sort_key=90)
+
+
+def build(loaded: Collection[str] = COMMANDS) -> App:
+    """The command line. Commands that are not `loaded` have a name and a summary, no more."""
+    app = Command(
+        name="vitreous",
+        help="Cryo-electron tomography: from tilt series to tomograms and averaged maps.",
+        version=__version__,
+        help_format="plaintext",
+        help_formatter=Help(),
+        default_parameter=Parameter(negative_iterable=(), negative_none=()),
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    for name, summary in COMMANDS.items():
+        if name in loaded:
+            function = getattr(import_module(f"vitreous.cli.{name}"), name)
+            app.command(function, name=name, help=paragraphs(function.__doc__))
+        else:
+            app.command(Command(name=name, help=summary))
+    app.command(install_completion, name="--install-completion")
+
+    app.meta.suppress_keyboard_interrupt = False
+
+    @app.meta.default
+    def launch(
+        *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        verbose: Annotated[
+            bool,
+            Parameter(name=("--verbose", "-v"), negative="", group=MESSAGES, help="Say more."),
+        ] = False,
+        quiet: Annotated[
+            bool,
+            Parameter(name=("--quiet", "-q"), negative="", group=MESSAGES, help="Say errors only."),
+        ] = False,
+    ) -> None:
+        set_up_logging(verbose=verbose, quiet=quiet)
+        app(words)
+
+    return app
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    words = sys.argv[1:] if words is None else words
+    try:
+        build(called(words)).meta(words)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        complain(usage_message(error))
+        return 2
+    except UnknownFormatError as error:
+        complain(str(error))
+        return 2
+    except VitreousError as error:
+        complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output is gone: Python's last flush must find another door.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        complain(f"{error.filename}: {error.strerror}")
+        return 1
+    except ValueError as error:
+        if not is_validation_error(error):
+            raise
+        complain(validation_message(error))
+        return 2
+    return 0
+
+
+def install_completion() -> None:
+    """Let your shell (bash, zsh, fish) complete vitreous' commands and options, and exit."""
+    print(f"written to {build().install_completion()}; it works in a new shell")
+
+
+def called(words: Sequence[str]) -> Collection[str]:
+    """The command that a command line calls, if any: the only one that has to be loaded."""
+    return [word for word in words if word in COMMANDS][:1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
