@@ -124,6 +124,28 @@ def test_names_and_packing_do_not_matter(corpus, tmp_path):
         assert kind_of(renamed) is kind_of(row["path"]), row["file"]
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("-60,5\n-57,5\n-54,5\n", Kind.ANGLES),  # decimal commas: the reader will say so
+        ("0,0,1\n0,1,1\n1,1,1\n", Kind.CSV),
+        ("1 0 0 1 0 0\n" * 9 + "1 0 0 1 foo 0\n", Kind.XF),
+        ("1 0 0 1 0 0\n" * 9 + "1 0 0", Kind.XF),
+        ("-3.00 1 2.5\n0.00 2 2.5\n", Kind.ANGLE_TABLE),
+        ("some words\n", Kind.TEXT),
+        ("   \n\n", Kind.TEXT),
+        ("{", Kind.JSON),
+        ("<html>", Kind.XML),
+        ("PixelSpacing = 2\nVoltage = 300\n", Kind.MDOC),
+    ],
+)
+def test_text_is_told_even_where_it_is_broken(tmp_path, text, kind):
+    path = tmp_path / "x"
+    path.write_text(text)
+
+    assert kind_of(path) is kind
+
+
 # -- the kinds that are read ----------------------------------------------------------------------
 
 

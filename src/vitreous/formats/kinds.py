@@ -131,7 +131,7 @@ ANY_LINE = (
     (r"TILT SERIES\b", Kind.PROTOMO),
 )
 WARP_ROOT = re.compile(r"<TiltSeries\b")
-NUMBER = re.compile(r"[-+]?(\d[\d.,]*|\.\d+|\*+)([eEdD][-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE)
+NUMBER = re.compile(r"[-+]?(\d+[.,]?\d*|[.,]\d+|\*+)(e[-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE)
 
 
 def _text_kind(text: str, path: Path) -> Kind:

@@ -132,7 +132,7 @@ def _parsed(start: bytes, extended: bytes, order: str) -> MrcHeader:
     statistics = (float(raw["dmin"]), float(raw["dmax"]), float(raw["dmean"]))
 
     found = parse_extended(extended, bytes(start[104:108]), nint, nreal, size[2], order)
-    if extended and found.tilt_angles is None:
+    if found.tilt_angles is None and found.kind not in ("none", "unknown"):
         remarks.append(f"no tilt angles in the extended header of {len(extended)} bytes")
     pixel_size = _pixel_size(raw, remarks)
     if pixel_size is None and found.pixel_size is not None:
