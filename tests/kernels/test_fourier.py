@@ -16,9 +16,10 @@ def test_good_sizes_hold_what_they_must(n, multiple):
     size = fourier.good_size(n, multiple)
 
     assert size >= n
-    assert size % (2 * multiple) == 0
+    assert size % multiple == 0
+    assert size // multiple % 2 == 0
     rest = size // multiple
-    for prime in (2, 3, 5):
+    for prime in (2, 3, 5, 7, 11):
         while rest % prime == 0:
             rest //= prime
     assert rest == 1

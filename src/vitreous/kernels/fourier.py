@@ -14,12 +14,12 @@ Spectrum = NDArray[np.complex64]
 
 
 def good_size(n: int, multiple: int = 1) -> int:
-    """The smallest multiple of `multiple` >= n that transforms fast and, for binning 1, is even."""
+    """The smallest even multiple of `multiple` >= n without a prime factor above 11."""
     from scipy.fft import next_fast_len
 
     size = -(-n // multiple)
     while True:
-        size = int(next_fast_len(size, real=True))
+        size = int(next_fast_len(size))
         if size % 2 == 0:
             return size * multiple
         size += 1
@@ -50,7 +50,7 @@ def frame_for(shape: tuple[int, int], binning: int = 1) -> Frame:
     """A frame with IMOD's room at the ends: twice 5 %, at least 16 and at most 50 pixels."""
     padded, start, binned, cut = [], [], [], []
     for n in shape:
-        room = min(50, 2 * max(8, n // 20)) + 2 * binning
+        room = min(50, 2 * max(8, n // 20)) + 2 * (binning - 1)
         whole = good_size(n + room, binning)
         centre = whole // 2 // binning * binning
         padded.append(whole)

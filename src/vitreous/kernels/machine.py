@@ -68,3 +68,14 @@ def _lines(path: Path) -> list[str]:
 
 def _words(path: Path) -> list[str]:
     return " ".join(_lines(path)).split()
+
+
+def use_threads(count: int) -> None:
+    """Let the CPU kernels of this process run in `count` threads (no more than numba started)."""
+    from vitreous.kernels import cpu  # sets up the threads' waiting before numba starts them
+
+    del cpu
+    import numba
+
+    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    numba.set_num_threads(min(count, most))

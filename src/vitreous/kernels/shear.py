@@ -10,7 +10,7 @@ beside.
 Arrays decide the device: NumPy arrays run in Numba, CuPy arrays in CUDA, same signatures.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
@@ -35,7 +35,7 @@ class Shear:
     Voxel (x, y, z) lies at image pixel linear (n, 2, 2) @ (x, y) + origin (n, 2) + slope (n, 2) z.
     In the sheared lines plane z is displaced along x by drift_x[t] and along y by drift_y[t] voxels
     for each step of z, counted from the middle plane. size: (x, y, z) of the grid; image_size:
-    (x, y) px.
+    (x, y) px; steepest_drift: the largest |drift_x|, which decides how wide sheared lines are.
     """
 
     linear: Array
@@ -45,6 +45,18 @@ class Shear:
     drift_y: Array
     size: tuple[int, int, int]
     image_size: tuple[int, int]
+    steepest_drift: float
+
+    def chosen(self, views: NDArray[np.intp]) -> "Shear":
+        """The shear of some of the views, on lines of the same width as all views'."""
+        return replace(
+            self,
+            linear=self.linear[views],
+            origin=self.origin[views],
+            slope=self.slope[views],
+            drift_x=self.drift_x[views],
+            drift_y=self.drift_y[views],
+        )
 
     @property
     def steps(self) -> Array:
@@ -59,7 +71,7 @@ class Shear:
     @property
     def margin(self) -> int:
         """Columns of a sheared line before and after the grid's own."""
-        return int(np.ceil(np.abs(self.drift_x).max() * (self.size[2] - 1) / 2)) + EDGE
+        return int(np.ceil(self.steepest_drift * (self.size[2] - 1) / 2)) + EDGE
 
     @property
     def width(self) -> int:
@@ -110,7 +122,14 @@ def shear_of(
         )
     drift: Array = np.linalg.solve(linear, slope[..., None])[..., 0].astype(np.float64)
     return Shear(
-        linear, origin, slope, drift[:, 0], drift[:, 1], grid.size, (image_size[0], image_size[1])
+        linear=linear,
+        origin=origin,
+        slope=slope,
+        drift_x=drift[:, 0],
+        drift_y=drift[:, 1],
+        size=grid.size,
+        image_size=(image_size[0], image_size[1]),
+        steepest_drift=float(np.abs(drift[:, 0]).max()),
     )
 
 
@@ -224,6 +243,18 @@ def level_all(volume: Floats, shear: Shear, lines: Lines, out: Floats) -> Floats
         return out
     _device(volume).level_lines(volume, first, (shear.shared_lines - whole).astype(np.float32), out)
     return out
+
+
+def inside(shear: Shear, first_line: int, count: int) -> Floats:
+    """(n, count, width): 1 where a sheared line lies in the image, 0 elsewhere."""
+    x = np.arange(shear.width) - float(shear.margin)
+    y = first_line + np.arange(count, dtype=np.float64)
+    found = np.ones((len(shear.linear), count, shear.width), np.float32)
+    for axis in range(2):
+        along = shear.linear[:, axis, 0, None] * x + shear.middle_origin[:, axis, None]
+        at = along[:, None] + (shear.linear[:, axis, 1, None] * y)[..., None]
+        found *= (at >= -1e-9) & (at <= shear.image_size[axis] - 1 + 1e-9)
+    return found
 
 
 def backproject_lines(planes: Floats, shear: Shear, volume: Floats) -> Floats:

@@ -1,0 +1,149 @@
+"""From the images of a stack to what back-projection reads: repaired, filtered, as coefficients."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitreous.errors import UserError
+from vitreous.kernels import fourier
+from vitreous.kernels.cpu.resample import BORDER
+from vitreous.reconstruct.settings import ReconstructSettings
+from vitreous.reconstruct.weights import Line, frequency_weights, view_factors
+from vitreous.records.alignment import Alignment
+from vitreous.records.images import ImageStack
+from vitreous.records.progress import Progress, ignore_progress
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Filtered images, binned, as B-spline coefficients with a border of 2, less their level.
+
+    coefficients (n, y + 4, x + 4); levels (n,): the grey value a view has outside its image, taken
+    off so that outside is 0; image_size (x, y) binned px of pixel_size A.
+    """
+
+    coefficients: Floats
+    levels: Array
+    image_size: tuple[int, int]
+    pixel_size: float
+
+
+def coefficients_shape(alignment: Alignment, binning: int) -> tuple[int, int, int]:
+    """Shape of the coefficients of an alignment's images."""
+    columns, rows = alignment.image_size
+    return len(alignment), rows // binning + 2 * BORDER, columns // binning + 2 * BORDER
+
+
+def prepare(
+    stack: ImageStack,
+    alignment: Alignment,
+    settings: ReconstructSettings,
+    out: Floats,
+    *,
+    threads: int = 1,
+    progress: Progress = ignore_progress,
+) -> Prepared:
+    """Read, repair, filter and bin every image that the alignment uses, into `out`.
+
+    The filter runs across the tilt axis of each view. NaN and infinite pixels become the image's
+    mean; how many there were is logged.
+    """
+    columns, rows = alignment.image_size
+    frame = fourier.frame_for((rows, columns), settings.binning)
+    directions = np.deg2rad(alignment.axes_degrees)
+    across = np.stack([np.cos(directions), np.sin(directions)], -1)
+    line = _line_across(frame, across[0])
+    iterative = settings.method != "wbp"
+    tilts = alignment.tilts_degrees
+    voxel_size = alignment.pixel_size * settings.binning
+    if iterative:
+        tables = np.ones((len(alignment), 2))
+        # along z the rays of an untilted voxel are shorter by the cosine: density per angstrom
+        factors = np.abs(alignment.rotations[:, 2, 2]) / voxel_size
+    else:
+        tables = frequency_weights(line, tilts, settings)
+        factors = view_factors(tilts, line, voxel_size, settings)
+    factors = factors * view_weights(alignment, settings)
+    step = 1 / line.padded if not iterative else 1.0
+    zero_mean = (iterative or settings.weighting == "none") and not settings.keep_mean
+    repaired = 0
+    levels = np.zeros(len(alignment))
+    for view, section in enumerate(alignment.sections):
+        image, holes = grey_values(stack, int(section), settings)
+        repaired += holes
+        mean = float(image.mean())
+        if settings.taper:
+            fade_to(image, mean, settings.taper)
+        if zero_mean:
+            image -= np.float32(mean)
+            mean = 0.0
+        table = (tables[view] * factors[view]).astype(np.float32)
+        out[view] = fourier.filtered(
+            image,
+            frame,
+            (float(across[view, 0]), float(across[view, 1])),
+            table,
+            step,
+            border=BORDER,
+            threads=threads,
+        )
+        if settings.combine != "mean" and not iterative:
+            levels[view] = mean * float(table[0])
+            out[view] -= np.float32(levels[view])
+        progress(view + 1, len(alignment))
+    if repaired:
+        log.warning("%d NaN or infinite pixels were replaced by their image's mean", repaired)
+    return Prepared(out, levels, (frame.binned[1], frame.binned[0]), voxel_size)
+
+
+def _line_across(frame: fourier.Frame, across: Array) -> Line:
+    """The line that the filter's indices count on: the image axis nearer to the direction."""
+    axis = 1 if abs(across[0]) >= abs(across[1]) else 0
+    return Line(frame.binned[axis], frame.small[axis])
+
+
+def view_weights(alignment: Alignment, settings: ReconstructSettings) -> Array:
+    """(n,) the factors given for the sections of the stack, over their mean; 1 without."""
+    if not settings.view_weights:
+        return np.ones(len(alignment))
+    if len(settings.view_weights) != alignment.section_count:
+        raise UserError(
+            f"view_weights has {len(settings.view_weights)} numbers, "
+            f"the stack {alignment.section_count} sections"
+        )
+    chosen = np.asarray(settings.view_weights)[alignment.sections]
+    return chosen / chosen.mean()
+
+
+def grey_values(
+    stack: ImageStack, section: int, settings: ReconstructSettings
+) -> tuple[Floats, int]:
+    """An image as float32, repaired and, if asked for, its logarithm; and the pixels repaired."""
+    image = np.array(stack.read(section), np.float32)
+    finite = np.isfinite(image)
+    holes = int(image.size - np.count_nonzero(finite))
+    if holes == image.size:
+        raise UserError(f"section {section + 1} holds no number at all: leave it out")
+    if holes:
+        image[~finite] = image[finite].mean()
+    if settings.log_base is not None:
+        least = 1e-3 * float(np.ptp(image))
+        image = np.log10(np.maximum(image + np.float32(settings.log_base), max(least, 1e-30)))
+    return image, holes
+
+
+def fade_to(image: Floats, level: float, pixels: int) -> None:
+    """Let the outer `pixels` of the image fade to `level`, a raised cosine, in place."""
+    for axis, n in enumerate(image.shape):
+        edge = np.minimum(np.arange(n), np.arange(n)[::-1])
+        share = 0.5 - 0.5 * np.cos(np.pi * np.clip((edge + 0.5) / pixels, 0, 1))
+        image -= np.float32(level)
+        image *= (share[:, None] if axis == 0 else share).astype(np.float32)
+        image += np.float32(level)

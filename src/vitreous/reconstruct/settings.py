@@ -1,0 +1,222 @@
+"""All settings of a reconstruction: the one place of their names, units, defaults and help."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+UNITS_ANGSTROM = {"A": 1.0, "nm": 10.0, "um": 10000.0}
+
+
+def checked_length(text: str) -> str:
+    """A length as typed: '300' or '300px' (unbinned pixels), '120nm', '1200A', '0.12um'."""
+    if not re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*(px|A|nm|um)?\s*", text):
+        raise ValueError(
+            f"'{text}' is no length: write unbinned pixels (300) or a unit (120nm, 1200A, 0.12um)"
+        )
+    return text.replace(" ", "")
+
+
+def angstrom(length: str, pixel_size: float) -> float:
+    """A checked length in angstrom; a bare number is unbinned pixels."""
+    number, unit = re.fullmatch(r"([-+.\d]+)(\D*)", length).groups()  # type: ignore[union-attr]
+    return float(number) * UNITS_ANGSTROM.get(unit, pixel_size)
+
+
+def checked_list(text: str) -> str:
+    """A list of 1-based numbers as typed: '3,4,12-14'."""
+    if not re.fullmatch(r"\s*(\d+(-\d+)?\s*(,\s*\d+(-\d+)?\s*)*)?", text):
+        raise ValueError(f"'{text}' is no list of tilt numbers: write it like 3,4,12-14")
+    return text.replace(" ", "")
+
+
+def numbers_in(text: str) -> list[int]:
+    """The numbers of a checked list, ranges written out."""
+    found: list[int] = []
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+Length = Annotated[str, AfterValidator(checked_length)]
+TiltList = Annotated[str, AfterValidator(checked_list)]
+
+
+class ReconstructSettings(BaseModel):
+    """From aligned tilts to a tomogram."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # -- the volume ---------------------------------------------------------------------------
+    thickness: Annotated[
+        Length | None,
+        Field(
+            description="Height of the tomogram: unbinned pixels (1200) or with a unit (300nm). "
+            "Default: what the alignment's file says, else 3000 A."
+        ),
+    ] = None
+    binning: Annotated[int, Field(ge=1, description="Pixels joined along each axis.")] = 1
+    width: Annotated[
+        Length | None, Field(description="Size in x. Default: the field, turned upright.")
+    ] = None
+    height: Annotated[
+        Length | None, Field(description="Size in y. Default: the field, turned upright.")
+    ] = None
+    rows: Annotated[
+        tuple[int, int] | None,
+        Field(description="First and last row in y to make, unbinned pixels from 0."),
+    ] = None
+    shift_x: Annotated[Length, Field(description="Move the contents along x.")] = "0"
+    shift_z: Annotated[Length, Field(description="Move the contents along z.")] = "0"
+    grid: Annotated[
+        Literal["house", "imod", "aretomo", "relion"],
+        Field(description="Where voxel 0 lies: our own centre (n // 2) or another program's."),
+    ] = "house"
+
+    # -- geometry -----------------------------------------------------------------------------
+    exclude: Annotated[
+        TiltList, Field(description="Tilts to leave out besides the alignment's, from 1: 3,12-14.")
+    ] = ""
+    tilt_offset: Annotated[float, Field(description="Degrees added to every tilt angle.")] = 0.0
+    x_axis_tilt: Annotated[
+        float,
+        Field(description="Degrees by which the specimen is tilted about x, to be undone."),
+    ] = 0.0
+    axis_offset: Annotated[
+        Length, Field(description="Where the tilt axis lies beside the images' centre.")
+    ] = "0"
+    full_image: Annotated[
+        tuple[int, int] | None,
+        Field(description="Size x, y of the image the alignment is for; the stack is a part."),
+    ] = None
+    subset_start: Annotated[
+        tuple[int, int], Field(description="Pixel x, y of the full image where the stack begins.")
+    ] = (0, 0)
+    half: Annotated[
+        Literal["all", "odd", "even"],
+        Field(description="Use all tilts, or every other one in order of angle."),
+    ] = "all"
+
+    # -- grey values of the images --------------------------------------------------------------
+    log_base: Annotated[
+        float | None,
+        Field(description="Take log10 of the grey values plus this number. Default: linear."),
+    ] = None
+    keep_mean: Annotated[
+        bool, Field(description="Keep each image's mean (without filter, and in SIRT).")
+    ] = False
+    taper: Annotated[
+        int, Field(ge=0, description="Unbinned pixels over which image edges fade to the mean.")
+    ] = 0
+    view_weights: Annotated[
+        tuple[float, ...],
+        Field(description="A factor for each section of the stack, divided by their mean."),
+    ] = ()
+
+    # -- weighted back-projection -----------------------------------------------------------------
+    method: Annotated[
+        Literal["wbp", "sirt", "os-sart"],
+        Field(description="Weighted back-projection, or iterations towards the images."),
+    ] = "wbp"
+    weighting: Annotated[
+        Literal["ramp", "exact", "none"],
+        Field(description="Filter: ramp, exact for the given angles, or none."),
+    ] = "ramp"
+    radial_cutoff: Annotated[
+        float | None,
+        Field(ge=0, description="Where the radial filter falls off, cycles/px (1 and more: px)."),
+    ] = None
+    radial_falloff: Annotated[
+        float, Field(ge=0, description="Width of that fall-off, cycles/px (1 and more: px).")
+    ] = 0.05
+    multiply_by_gaussian: Annotated[
+        bool, Field(description="Above the cut-off the ramp goes on under the Gaussian.")
+    ] = False
+    hamming_start: Annotated[
+        float | None,
+        Field(ge=0, le=0.5, description="Hamming-like filter from this frequency, cycles/px."),
+    ] = None
+    window: Annotated[
+        Literal["none", "hamming", "linear"],
+        Field(
+            description="'hamming': the ramp under a Hamming window, as AreTomo has it; 'linear': "
+            "damped as linear interpolation damps, so that noise looks like IMOD's and RELION's."
+        ),
+    ] = "none"
+    fake_sirt_iterations: Annotated[
+        int, Field(ge=0, description="Filter that looks like so many SIRT iterations; 0: off.")
+    ] = 0
+    flat_fraction: Annotated[
+        float, Field(ge=0, le=1, description="Share of a flat filter in the ramp.")
+    ] = 0.0
+    exact_object_px: Annotated[
+        int, Field(ge=1, description="Object size of the exact filter, binned pixels.")
+    ] = 100
+    density_neighbours: Annotated[
+        int,
+        Field(ge=0, description="Neighbours whose angular gaps weigh a tilt; 0: equal weights."),
+    ] = 2
+    density_weights: Annotated[
+        tuple[float, ...],
+        Field(description="Weights of these neighbours. Default: 1/(j - 0.5)."),
+    ] = ()
+    combine: Annotated[
+        Literal["density", "imod", "mean"],
+        Field(
+            description="Grey scale: density per angstrom; IMOD's; or the mean of the tilts that "
+            "see a voxel (RELION's)."
+        ),
+    ] = "density"
+    mask_edges: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="Beyond the arc of valid data, less so many voxels, let the edge run out.",
+        ),
+    ] = None
+
+    # -- iterations -------------------------------------------------------------------------------
+    iterations: Annotated[int, Field(ge=1, description="Iterations of sirt or os-sart.")] = 10
+    relaxation: Annotated[
+        float, Field(gt=0, lt=2, description="Share of each correction that is applied.")
+    ] = 1.0
+    subsets: Annotated[
+        int, Field(ge=1, description="Groups of tilts in turn within an os-sart iteration.")
+    ] = 8
+    positive: Annotated[bool, Field(description="Keep densities >= 0 in iterations.")] = False
+
+    # -- the output -------------------------------------------------------------------------------
+    mode: Annotated[
+        Literal["float32", "float16", "int16", "int8"], Field(description="Type of a voxel.")
+    ] = "float32"
+    axis_order: Annotated[
+        Literal["xyz", "xzy"],
+        Field(description="xyz, or IMOD's native order with depth = n - 1 - z."),
+    ] = "xyz"
+    add: Annotated[float, Field(description="Added to every voxel, before `multiply`.")] = 0.0
+    multiply: Annotated[
+        float | None,
+        Field(
+            description="Factor of every voxel. Default: 1; for integers the range is found and "
+            "said."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _exclusive(self) -> Self:
+        radial = self.radial_cutoff is not None
+        if radial and self.hamming_start is not None:
+            raise ValueError("radial_cutoff and hamming_start exclude each other: give one")
+        if self.fake_sirt_iterations and (self.flat_fraction or self.weighting != "ramp"):
+            raise ValueError(
+                "fake_sirt_iterations changes the ramp: leave flat_fraction and weighting out"
+            )
+        if self.weighting == "exact" and self.flat_fraction:
+            raise ValueError("flat_fraction changes the ramp, not the exact filter: give one")
+        if self.density_weights and len(self.density_weights) != self.density_neighbours:
+            raise ValueError(
+                f"density_weights has {len(self.density_weights)} numbers for "
+                f"{self.density_neighbours} density_neighbours"
+            )
+        return self
