@@ -117,10 +117,10 @@ def _numbers(record: dict[str, object], key: str, path: Path, columns: int | Non
     """A list of numbers, or of rows of `columns` numbers."""
     try:
         values = np.array(record[key], np.float64)
-    except (ValueError, TypeError):
-        values = np.array([])
-    shape = (len(values),) if columns is None else (len(values), columns)
-    if not len(values) or values.shape != shape or not np.isfinite(values).all():
+    except (ValueError, TypeError, OverflowError):
+        values = np.array(np.nan)
+    wanted = () if columns is None else (columns,)
+    if not values.ndim or values.shape[1:] != wanted or not np.isfinite(values).all():
         rows = "numbers" if columns is None else f"rows of {columns} numbers"
         raise FormatError(f"{key}: expected a list of {rows}", path=path)
     return values

@@ -24,6 +24,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
+from xml.parsers.expat import ErrorString
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ Array = NDArray[np.float64]
 class Said(TypedDict, total=False):
     """What the file says of its images, as `settled` takes it."""
 
-    pixel_size: float | None
+    pixel_size: float
     image_size: tuple[int, int]
 
 
@@ -110,7 +111,7 @@ def _root(path: Path) -> ET.Element:
         root = ET.fromstring(read_bytes(path))
     except ET.ParseError as error:
         line, _ = error.position
-        raise FormatError(f"no XML: {error.msg}", path=path, line=line) from None
+        raise FormatError(f"no XML: {ErrorString(error.code)}", path=path, line=line) from None
     except (ValueError, LookupError) as error:
         raise FormatError(f"no XML: {error}", path=path, line=1) from None
     if root.tag != "TiltSeries":
@@ -169,16 +170,20 @@ def _attribute_numbers(root: ET.Element, name: str, count: int, path: Path) -> A
 
 
 def _said_of_image(root: ET.Element, image: Array | None, told: Told, path: Path) -> Said:
-    """Pixel size (CTF's, where nobody told one) and size of the images, as the file has them."""
-    param = root.find("CTF/Param[@Name='PixelSize']")
-    said = None if param is None else param.get("Value")
+    """Pixel size and size of the images, where the file gives their angstroms.
+
+    The CTF's PixelSize is the movie's; a stack may be binned, so that one who knows better wins.
+    """
+    if image is None:
+        return {}
     pixel_size = told.pixel_size
-    if pixel_size is None and image is not None and told.image_size:
+    if pixel_size is None and told.image_size:
         pixel_size = float(image[0] / told.image_size[0])
-    if pixel_size is None and said:
-        pixel_size = parse_number(said, "PixelSize", path)
-    if image is None or not pixel_size:
-        return {"pixel_size": pixel_size}
+    param = root.find("CTF/Param[@Name='PixelSize']")
+    if pixel_size is None and param is not None:
+        pixel_size = parse_number(param.get("Value", ""), "PixelSize", path)
+    if not pixel_size:
+        return {}
     size = image / pixel_size
     if told.image_size and np.abs(size - told.image_size).max() <= 1:
         return {"pixel_size": pixel_size}  # Warp rounds binned sizes to even ones
