@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vitreous.cli.info import info
+from vitreous.cli.main import main
 from vitreous.errors import FormatError, UnknownFormatError, UserError
 from vitreous.formats.mrc import MrcWriter
 
@@ -86,5 +87,18 @@ def test_of_several_files_all_are_told_and_the_broken_one_decides(tmp_path, stac
         info([broken, unread, stack])
 
     said = capsys.readouterr()
-    assert str(stack) in said.out
+    assert said.out.startswith(f"{stack}\n  kind")
     assert f"error: {unread}: IMOD command file" in said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("-3\n0\n3\n", 0), ("-3\n0\n3.o\n6\n9\n", 1), ("some words\n", 2)]
+)
+def test_the_exit_code_tells_read_broken_and_not_read_apart(tmp_path, capsys, text, code):
+    path = written(tmp_path, "x.tlt", text)
+
+    assert main(["info", str(path)]) == code
+
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == (code > 0)
+    assert ("numbers  3, -3 to 3, rising" in said.out) == (code == 0)

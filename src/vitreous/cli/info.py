@@ -16,13 +16,15 @@ def info(files: list[Path], /) -> None:
     from vitreous.formats.describe import describe
 
     faults: list[VitreousError] = []
-    for number, path in enumerate(files):
+    gap = ""
+    for path in files:
         try:
             facts = describe(path)
         except VitreousError as error:
             faults.append(error)
             continue
-        print(f"{'' if number == 0 else chr(10)}{path}")
+        print(f"{gap}{path}")
+        gap = "\n"
         width = max(len(name) for name, _ in facts)
         for name, fact in facts:
             print(f"  {name:<{width}}  {fact}")

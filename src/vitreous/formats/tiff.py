@@ -4,6 +4,7 @@ TIFF stores the top row first, MRC the bottom one. Row 0 of what we read is the 
 IMOD, SerialEM and RELION, so that one alignment fits both.
 """
 
+import logging
 import struct
 import threading
 import weakref
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 
 from vitreous.errors import FormatError, UnknownFormatError, UserError, VitreousError
 from vitreous.formats.content import open_plain, read_bytes, unpacking
+
+# What it logs of a file is in its own words; what matters we raise or remark.
+logging.getLogger("tifffile").addFilter(lambda record: False)
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 EER_COMPRESSIONS = (65000, 65001, 65002)
