@@ -25,6 +25,8 @@ from vitreous.cli.options import (
 from vitreous.errors import UnknownFormatError, VitreousError
 
 COMMANDS = {
+    "run": "Make tomograms of tilt series: the main job.",
+    "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
     "info": "Say what files are, by their content, and what they hold.",
     "doctor": "Say what this installation and machine have, and what is missing.",
 }

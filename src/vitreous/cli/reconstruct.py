@@ -1,0 +1,46 @@
+"""`vitreous reconstruct`: a stack and its alignment become a tomogram."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from vitreous.cli.inputs import AlignmentInput, Computing
+from vitreous.reconstruct.settings import ReconstructSettings
+
+
+def reconstruct(
+    stack: Path,
+    /,
+    *,
+    output: Path,
+    given: Annotated[AlignmentInput, Parameter(name="*")],
+    settings: Annotated[ReconstructSettings, Parameter(name="*")] = ReconstructSettings(),  # noqa: B008
+    mask: Annotated[
+        Path | None, Parameter(help="Volume of 0 and 1: where density may be (sirt, os-sart).")
+    ] = None,
+    computing: Annotated[Computing, Parameter(name="*")] = Computing(),  # noqa: B008
+) -> None:
+    """Reconstruct STACK (MRC or TIFF) into the volume --output (MRC).
+
+    Lengths are unbinned pixels (1200) or have a unit (300nm), whatever the binning.
+
+      vitreous reconstruct ts.mrc --alignment ts.xf --thickness 300nm --output ts_rec.mrc
+    """
+    from vitreous.cli.inputs import opened
+    from vitreous.cli.progress import progress_bar
+    from vitreous.formats.mrc import read_volume
+    from vitreous.pipeline.tomogram import write_tomogram
+
+    images, alignment = opened(stack, given, settings)
+    support = None if mask is None else read_volume(mask).data.astype("float32")
+    with progress_bar(f"reconstructing {stack.name}") as progress:
+        write_tomogram(
+            images,
+            alignment,
+            settings,
+            output,
+            mask=support,
+            progress=progress,
+            **computing.arguments(),
+        )
