@@ -65,10 +65,8 @@ def read_xf(path: Path) -> Array:
 
 def write_xf(path: Path, transforms: Array) -> None:
     """Write (n, 2, 3) transforms, with the decimals that 1e-3 px over a large image take."""
-    lines = [
-        "{:14.10f} {:14.10f} {:14.10f} {:14.10f} {:13.6f} {:13.6f}".format(*t[:, :2].ravel(), *t[:, 2])
-        for t in transforms + 0.0
-    ]
+    layout = "{:14.10f} {:14.10f} {:14.10f} {:14.10f} {:13.6f} {:13.6f}"
+    lines = [layout.format(*t[:, :2].ravel(), *t[:, 2]) for t in transforms + 0.0]
     write_text(path, "\n".join([*lines, ""]))
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from vitreous.errors import FormatError, UserError
 from vitreous.formats.facts import NOTHING, Told, miscounted, settled
 from vitreous.formats.numbers import parse_number, shortened
+from vitreous.formats.products import output_error
 from vitreous.formats.star import Table, names_of, read_star, table_named, write_star
 from vitreous.records.tilt_series import Tilt, TiltSeries
 
@@ -289,7 +290,10 @@ def write_set(path: Path, tomogram: Tomogram) -> list[Path]:
         return [path]
     series_path = path.parent / FOLDER_OF_SERIES / f"{tomogram.name}.star"
     row["rlnTomoTiltSeriesStarFile"] = str(series_path)
-    series_path.parent.mkdir(exist_ok=True)
+    try:
+        series_path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(series_path.parent, error) from error
     write_star(series_path, [tomogram.tilts])
     write_star(path, [_table_of_rows("global", [row])])
     return [path, series_path]

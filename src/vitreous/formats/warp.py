@@ -223,7 +223,9 @@ def _movement(
 
 
 def _resampled(grid: Array, time: Array, height: int, width: int) -> Array:
-    """Nodes (depth, y, x) -> (views, height, width): exact where the numbers agree or are 1."""
+    """Nodes (depth, y, x) -> (views, height, width)."""
+    if grid.shape == (len(time), height, width):
+        return grid
     axes = [time, np.linspace(0, 1, height), np.linspace(0, 1, width)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
     return natural_spline(grid, *points.T).reshape(len(time), height, width)
