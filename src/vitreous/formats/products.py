@@ -37,6 +37,8 @@ def atomic(path: Path) -> Iterator[Path]:
     What was there before stays until the new is whole on the disk, and stays if the body fails.
     An `OSError` about the temporary file becomes an `OutputError`.
     """
+    if path.is_dir():
+        raise output_error(path, IsADirectoryError(errno.EISDIR, "Is a directory"))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part

@@ -13,6 +13,7 @@ from vitreous.records.alignment import Alignment
 from vitreous.records.volume import Grid
 
 DEFAULT_THICKNESS_ANGSTROM = 3000.0
+MOST_VOXELS = 100_000  # along an axis: more is a mistake in the unit
 
 
 def adjusted(
@@ -38,21 +39,28 @@ def adjusted(
     if settings.full_image is not None:
         found = _sub_area(found, settings.subset_start, image_size)
     if settings.half != "all":
+        if len(found) < 2:
+            raise UserError("one tilt can't be parted into half sets")
         found = found.every_other(0 if settings.half == "odd" else 1)
     return found
 
 
-def _excluded(alignment: Alignment, settings: ReconstructSettings) -> Alignment:
+def excluded_sections(settings: ReconstructSettings, section_count: int) -> list[int]:
+    """0-based sections that `exclude` names; UserError where the stack has no such section."""
     numbers = numbers_in(settings.exclude)
-    if not numbers:
-        return alignment
-    if max(numbers) > alignment.section_count or min(numbers) < 1:
-        raise UserError(
-            f"exclude names tilt {max(numbers)}, the series has 1 to {alignment.section_count}"
-        )
-    if len(set(alignment.sections.tolist()) - {number - 1 for number in numbers}) == 0:
+    for number in numbers:
+        if not 1 <= number <= section_count:
+            raise UserError(f"exclude names tilt {number}, the stack has 1 to {section_count}")
+    if len(set(numbers)) == section_count:
         raise UserError("exclude leaves no tilt to reconstruct from")
-    return alignment.without([number - 1 for number in numbers])
+    return [number - 1 for number in numbers]
+
+
+def _excluded(alignment: Alignment, settings: ReconstructSettings) -> Alignment:
+    sections = excluded_sections(settings, alignment.section_count)
+    if set(alignment.sections.tolist()) <= set(sections):
+        raise UserError("exclude leaves no tilt to reconstruct from")
+    return alignment.without(sections)
 
 
 def _tilted_further(alignment: Alignment, degrees: float) -> Alignment:
@@ -123,6 +131,8 @@ def tomogram_grid(alignment: Alignment, settings: ReconstructSettings) -> Grid:
     for name, voxels in zip(("width", "height", "thickness"), size, strict=True):
         if voxels < 1:
             raise UserError(f"{name} is less than one voxel at binning {settings.binning}")
+        if voxels > MOST_VOXELS:
+            raise UserError(f"{name} is {voxels:.6g} voxels: is its unit right?")
     return Grid(
         (size[0], size[1], size[2]),
         alignment.pixel_size * settings.binning,

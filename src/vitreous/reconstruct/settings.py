@@ -25,8 +25,12 @@ def angstrom(length: str, pixel_size: float) -> float:
 
 def checked_list(text: str) -> str:
     """A list of 1-based numbers as typed: '3,4,12-14'."""
-    if not re.fullmatch(r"\s*(\d+(-\d+)?\s*(,\s*\d+(-\d+)?\s*)*)?", text):
+    number = r"\d{1,5}"
+    if not re.fullmatch(rf"\s*({number}(-{number})?\s*(,\s*{number}(-{number})?\s*)*)?", text):
         raise ValueError(f"'{text}' is no list of tilt numbers: write it like 3,4,12-14")
+    for first, last in re.findall(r"(\d+)-(\d+)", text):
+        if int(first) > int(last):
+            raise ValueError(f"the range {first}-{last} is empty: write it as {last}-{first}")
     return text.replace(" ", "")
 
 
@@ -46,7 +50,7 @@ TiltList = Annotated[str, AfterValidator(checked_list)]
 class ReconstructSettings(BaseModel):
     """From aligned tilts to a tomogram."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     # -- the volume ---------------------------------------------------------------------------
     thickness: Annotated[
@@ -56,7 +60,9 @@ class ReconstructSettings(BaseModel):
             "Default: what the alignment's file says, else 3000 A."
         ),
     ] = None
-    binning: Annotated[int, Field(ge=1, description="Pixels joined along each axis.")] = 1
+    binning: Annotated[
+        int, Field(ge=1, alias="bin", description="Pixels joined along each axis.")
+    ] = 1
     width: Annotated[
         Length | None, Field(description="Size in x. Default: the field, turned upright.")
     ] = None
