@@ -37,8 +37,7 @@ def atomic(path: Path) -> Iterator[Path]:
     What was there before stays until the new is whole on the disk, and stays if the body fails.
     An `OSError` about the temporary file becomes an `OutputError`.
     """
-    if path.is_dir():
-        raise output_error(path, IsADirectoryError(errno.EISDIR, "Is a directory"))
+    require_no_folder(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
@@ -52,6 +51,16 @@ def atomic(path: Path) -> Iterator[Path]:
         raise output_error(path, error) from error
     finally:
         _remove(part)
+
+
+def require_no_folder(path: Path) -> None:
+    """Raise an `OutputError` where a folder has the name of a product, or no one may look."""
+    try:
+        in_the_way = path.is_dir()
+    except OSError as error:
+        raise output_error(path, error) from error
+    if in_the_way:
+        raise output_error(path, IsADirectoryError(errno.EISDIR, "Is a directory"))
 
 
 def write_text(path: Path, text: str) -> None:
