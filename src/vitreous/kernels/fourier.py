@@ -115,18 +115,17 @@ def inverse(spectrum: Spectrum, shape: tuple[int, int], threads: int = 1) -> Flo
 def cropped(spectrum: Spectrum, columns: int, small: tuple[int, int]) -> Spectrum:
     """The half spectrum of the same image, sampled more coarsely: (y, x) -> `small`.
 
-    Grey values stay means. The Nyquist row and column of the small image, which belong half to
-    frequencies that are cut away, are set to 0.
+    Grey values stay means. Of the two frequencies that fall together in the Nyquist row the
+    negative one is kept, in the column the positive one, as RELION does.
     """
     rows = len(spectrum)
     if (rows, columns) == small:
         return spectrum
     high, wide = small
-    out = np.zeros((high, wide // 2 + 1), spectrum.dtype)
-    up, down = (high + 1) // 2, (high - 1) // 2
-    across = (wide + 1) // 2
-    out[:up, :across] = spectrum[:up, :across]
-    out[high - down :, :across] = spectrum[rows - down :, :across]
+    up = (high + 1) // 2
+    out = np.empty((high, wide // 2 + 1), spectrum.dtype)
+    out[:up] = spectrum[:up, : wide // 2 + 1]
+    out[up:] = spectrum[rows - (high - up) :, : wide // 2 + 1]
     out *= np.float32(high * wide / (rows * columns))
     return out
 

@@ -50,7 +50,7 @@ TiltList = Annotated[str, AfterValidator(checked_list)]
 class ReconstructSettings(BaseModel):
     """From aligned tilts to a tomogram."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
     # -- the volume ---------------------------------------------------------------------------
     thickness: Annotated[

@@ -83,9 +83,9 @@ def run_out_beyond_arc(slab: Floats, level: np.float32, voxels: int) -> None:
     """
     nz, _, nx = slab.shape
     z = np.arange(nz) - (nz - 1) / 2
-    half = nx / 2 - voxels
+    half = (nx - 1) / 2 - voxels
     reach = np.sqrt(np.maximum(half**2 - z**2, 0))
-    first = np.ceil((nx - 1) / 2 - reach - 0.5).astype(int).clip(0, nx // 2)  # inside, per plane
+    first = np.ceil((nx - 1) / 2 - reach).astype(int).clip(0, nx // 2)  # inside, per plane
     rows = np.arange(nz)
     around = np.clip([rows - 1, rows, rows + 1], 0, nz - 1)
     for side in (slab, slab[..., ::-1]):

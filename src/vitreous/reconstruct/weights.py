@@ -1,6 +1,6 @@
 """Weights of weighted back-projection: over frequency, and between the tilts.
 
-Frequency weights are tables over the index k = 0 ... N / 2 of a padded line of N pixels, as IMOD's
+Frequency weights are tables over the index k = 0, 1, ... of a padded line of N pixels, as IMOD's
 `tilt` has them, so that a ramp is k itself and its value at k = 0 is 0.2 (a fifth of a pixel keeps
 some of the mean). `Line` says how long the line is; views multiply the table by a factor.
 """
@@ -28,8 +28,13 @@ class Line:
 
     @property
     def indices(self) -> Array:
-        """0 ... padded / 2."""
-        return np.arange(self.padded // 2 + 1, dtype=np.float64)
+        """0 ... padded / sqrt(2): an oblique line reaches into the corners of the spectrum."""
+        return np.arange(int(self.padded * np.sqrt(0.5)) + 2, dtype=np.float64)
+
+    @property
+    def held(self) -> Array:
+        """1 up to index padded / 2, the highest frequency that a volume can hold; 0 above."""
+        return (self.indices <= self.padded / 2).astype(np.float64)
 
     def index(self, frequency: float) -> int:
         """Fourier index of a frequency in cycles/px, or, from 1 on, in Fourier pixels."""
@@ -38,13 +43,13 @@ class Line:
 
 
 def frequency_weights(line: Line, tilts_degrees: Array, settings: ReconstructSettings) -> Array:
-    """(n, padded // 2 + 1): the filter of each view."""
+    """(n, indices): the filter of each view."""
     if settings.weighting == "exact":
-        weight = exact_filter(line, tilts_degrees, settings.exact_object_px)
+        weight = exact_filter(line, tilts_degrees, settings.exact_object_px) * line.held
     elif settings.weighting == "ramp":
-        weight = np.broadcast_to(_ramp(line, settings), (len(tilts_degrees), line.padded // 2 + 1))
+        weight = np.tile(_ramp(line, settings) * line.held, (len(tilts_degrees), 1))
     else:
-        weight = np.ones((len(tilts_degrees), line.padded // 2 + 1))
+        weight = np.ones((len(tilts_degrees), len(line.indices)))
     return weight * _roll_off(line, settings) * _window(line, settings)
 
 
@@ -74,7 +79,7 @@ def sirt_like(line: Line, iterations: int) -> Array:
     """Factor of the ramp that imitates so many SIRT iterations (IMOD's FakeSIRTiterations)."""
     slow = min(iterations, 15) + 0.8 * np.clip(iterations - 15, 0, 15)
     slow += 0.6 * max(iterations - 30, 0)
-    factor = np.ones(line.padded // 2 + 1)
+    factor = np.ones(len(line.indices))
     frequency = line.indices / (line.padded + 2)
     high = frequency >= SIRT_CORNER
     factor[high] = 1 - (1 - SIRT_CORNER / frequency[high]) ** (slow + 0.3)

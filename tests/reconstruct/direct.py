@@ -1,0 +1,59 @@
+"""The slow twin of a whole reconstruction: direct linear interpolation, voxel by voxel, float64.
+
+It takes filter, weights and geometry from the house and puts plain arithmetic, as IMOD and RELION
+have it, in the fast kernels' place.
+"""
+
+import numpy as np
+
+from vitreous.reconstruct.images import prepare
+from vitreous.reconstruct.tomogram import plan
+
+
+def pixel_values(coefficients):
+    """(n, y, x) values of images given as spline coefficients with a border of 2."""
+    found = coefficients.astype(float)
+    for axis in (1, 2):
+        found = np.moveaxis(found, axis, -1)
+        found = (found[..., :-2] + 4 * found[..., 1:-1] + found[..., 2:]) / 6
+        found = np.moveaxis(found, -1, axis)
+    return found[:, 1:-1, 1:-1]
+
+
+def bilinear(image, u, v, half_open):
+    """Values at (u, v); with `half_open` the last pixel goes on for one more, as RELION's does."""
+    rows, columns = image.shape
+    room = 1.0 if half_open else 1e-9
+    inside = (u > -1e-9) & (v > -1e-9) & (u < columns - 1 + room) & (v < rows - 1 + room)
+    u, v = np.clip(u, 0, columns - 1), np.clip(v, 0, rows - 1)
+    i = np.minimum(u.astype(int), max(columns - 2, 0))
+    j = np.minimum(v.astype(int), max(rows - 2, 0))
+    a, b = u - i, v - j
+    low = (1 - a) * image[j, i] + a * image[j, np.minimum(i + 1, columns - 1)]
+    below = np.minimum(j + 1, rows - 1)
+    high = (1 - a) * image[below, i] + a * image[below, np.minimum(i + 1, columns - 1)]
+    return np.where(inside, (1 - b) * low + b * high, 0), inside
+
+
+def reconstruct_directly(stack, alignment, settings, grid=None, half_open=False):
+    """Like `reconstruct`, slowly."""
+    _, height, width = stack.shape
+    todo = plan(alignment, settings, (width, height), grid=grid)
+    used = todo.alignment
+    shape = (len(used), height // settings.binning + 4, width // settings.binning + 4)
+    images = prepare(stack, used, settings, np.empty(shape, np.float32))
+    values = pixel_values(images.coefficients)
+    z, y, x = np.indices(todo.grid.shape)
+    volume, seen = np.zeros(todo.grid.shape), np.zeros(todo.grid.shape)
+    shear = todo.shear
+    for t, image in enumerate(values):
+        (a, b), (c, d) = shear.linear[t]
+        u = a * x + b * y + shear.slope[t, 0] * z + shear.origin[t, 0]
+        v = c * x + d * y + shear.slope[t, 1] * z + shear.origin[t, 1]
+        found, inside = bilinear(image, u, v, half_open)
+        volume += found
+        seen += inside
+    if settings.combine == "mean":
+        volume /= np.maximum(seen, 1)
+    volume += images.levels.sum()
+    return (volume + settings.add) * (1.0 if settings.multiply is None else settings.multiply)
