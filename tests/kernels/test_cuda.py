@@ -18,6 +18,7 @@ from scipy import ndimage
 from tests.kernels.twins import (
     backproject_cubic_slowly,
     backproject_linear_slowly,
+    backproject_uneven_slowly,
     lagrange_six,
 )
 from vitreous.kernels import cpu
@@ -30,6 +31,7 @@ from vitreous.records.volume import Grid
 KERNELS = (
     "backproject_cubic",
     "backproject_linear",
+    "backproject_uneven",
     "project_linear",
     "level_lines",
     "sheared_lines",
@@ -117,16 +119,26 @@ def problem(rng, shape, n):
 
 
 @pytest.mark.parametrize(("shape", "n"), SIZES)
-@pytest.mark.parametrize("uneven", [0, 24])
-def test_cubic_backprojection_agrees_with_its_twin(cuda, shape, n, uneven, rng):
+def test_cubic_backprojection_agrees_with_its_twin(cuda, shape, n, rng):
     planes, positions, volume = problem(rng, shape, n)
-    x_sixteenths = np.rint(positions * 16).astype(np.int64)
-    y_sixteenths = rng.integers(-uneven, uneven + 1, x_sixteenths.shape)
-    first = rng.integers(4, 6, shape[0]) if uneven else np.zeros(shape[0], np.int64)
+    sixteenths = np.rint(positions * 16).astype(np.int64)
+    first = rng.integers(0, 10, shape[0])
 
-    cuda.backproject_cubic(planes, x_sixteenths, y_sixteenths, first, volume)
+    cuda.backproject_cubic(planes, sixteenths, first, volume)
 
-    expected = backproject_cubic_slowly(planes, x_sixteenths, y_sixteenths, first, shape)
+    expected = backproject_cubic_slowly(planes, sixteenths, first, shape)
+    assert relative(volume, expected) < 1e-6
+
+
+@pytest.mark.parametrize(("shape", "n"), SIZES)
+def test_uneven_backprojection_agrees_with_its_twin(cuda, shape, n, rng):
+    planes, positions, volume = problem(rng, shape, n)
+    eighths = rng.integers(-12, 13, positions.shape)
+    first = rng.integers(4, 6, shape[0])
+
+    cuda.backproject_uneven(planes, positions, eighths, first, volume)
+
+    expected = backproject_uneven_slowly(planes, positions, eighths, first, shape)
     assert relative(volume, expected) < 1e-6
 
 
@@ -157,12 +169,13 @@ def test_sums_are_added_to_what_is_there(cuda, rng):
     planes, positions, volume = problem(rng, (9, 5, 15), 9)
     planes = np.ascontiguousarray(planes[:, :5])
     sixteenths = np.rint(positions * 16).astype(np.int64)
-    level = np.zeros_like(sixteenths), np.zeros(9, np.int64)
+    level = np.zeros(9, np.int64)
     results = []
 
     for kernels in (cpu, cuda):
         found, projected = np.full_like(volume, 3), np.full_like(planes, 7)
-        kernels.backproject_cubic(planes, sixteenths, *level, found)
+        kernels.backproject_cubic(planes, sixteenths, level, found)
+        kernels.backproject_uneven(planes, positions, 0 * sixteenths, level, found)
         kernels.backproject_linear(planes, positions, found)
         kernels.project_linear(found, positions, projected)
         results.append(projected)
@@ -178,9 +191,10 @@ def test_places_beyond_32_bits_are_reached(cuda, tmp_path):
     table = np.array([[32, 32, 32]])
 
     cuda.backproject_linear(planes, table + 0.5, volume)
-    cuda.backproject_cubic(planes, table * 16 + 8, table * 0, np.zeros(1, np.int64), volume)
+    cuda.backproject_cubic(planes, table * 16 + 8, np.zeros(1, np.int64), volume)
+    cuda.backproject_uneven(planes, table + 0.5, table * 0, np.zeros(1, np.int64), volume)
 
-    np.testing.assert_allclose(volume[0, 0], 2 * 3 * (np.arange(4) + 1.5), rtol=1e-6)
+    np.testing.assert_allclose(volume[0, 0], 3 * 3 * (np.arange(4) + 1.5), rtol=1e-6)
 
 
 def test_lines_are_levelled_by_six_point_interpolation(cuda, rng):
@@ -296,7 +310,7 @@ def test_the_gpu_agrees_with_the_cpu(rng):
     planes, positions, volume = problem(rng, (17, 2, 131), 17)
     planes = np.ascontiguousarray(planes[:, :2])
     sixteenths = np.rint(positions * 16).astype(np.int64)
-    level = np.zeros_like(sixteenths), np.zeros(17, np.int64)
+    level = np.zeros(17, np.int64)
     images, shear = sampling(rng, 30.0, (300, 33))
     call = shear.linear, shear.middle_origin, float(-shear.margin), 5.0
     empty = np.zeros((3, 2, 0, 0), np.float32)
@@ -307,7 +321,8 @@ def test_the_gpu_agrees_with_the_cpu(rng):
         back, lines = on(volume), on(np.zeros((3, 6, shear.width), np.float32))
         projected, shown = on(np.zeros_like(planes)), on(np.zeros((7, 9, 131), np.float32))
         levelled = on(np.zeros((3, 1, shear.width), np.float32))
-        kernels.backproject_cubic(on(planes), sixteenths, *level, back)
+        kernels.backproject_cubic(on(planes), sixteenths, level, back)
+        kernels.backproject_uneven(on(planes), positions, 0 * sixteenths, level, back)
         kernels.backproject_linear(on(planes), positions, back)
         kernels.project_linear(back, positions, projected)
         kernels.sheared_lines(on(images), *call, empty, 1.0, True, lines)

@@ -5,6 +5,7 @@ from scipy import ndimage
 from tests.kernels.twins import (
     backproject_cubic_slowly,
     backproject_linear_slowly,
+    backproject_uneven_slowly,
     lagrange_six,
     sheared_line_slowly,
 )
@@ -29,27 +30,29 @@ def columns_of(nz, n, margin):
 @pytest.mark.parametrize(("shape", "n"), SIZES)
 def test_backprojection_agrees_with_its_twin(shape, n, rng):
     planes = rng.normal(size=(n, shape[1], shape[2] + 60)).astype(np.float32)
-    x_sixteenths = np.rint(columns_of(shape[0], n, 30) * 16).astype(np.int64)
-    level = np.zeros_like(x_sixteenths), np.zeros(shape[0], np.int64)
+    sixteenths = np.rint(columns_of(shape[0], n, 30) * 16).astype(np.int64)
+    first = np.zeros(shape[0], np.int64)
     volume = np.zeros(shape, np.float32)
 
-    cpu.backproject_cubic(planes, x_sixteenths, *level, volume)
+    cpu.backproject_cubic(planes, sixteenths, first, volume)
 
-    expected = backproject_cubic_slowly(planes, x_sixteenths, *level, shape)
+    expected = backproject_cubic_slowly(planes, sixteenths, first, shape)
     assert relative(volume, expected) < 1e-6
 
 
-def test_backprojection_takes_uneven_lines_between_lines(rng):
-    shape, n = (9, 4, 20), 9
-    planes = rng.normal(size=(n, 16, 80)).astype(np.float32)
-    x_sixteenths = np.rint(columns_of(shape[0], n, 30) * 16).astype(np.int64)
-    y_sixteenths = rng.integers(-24, 24, (shape[0], n))
-    first = rng.integers(5, 7, shape[0])
+@pytest.mark.parametrize(("shape", "n"), SIZES)
+@pytest.mark.parametrize("lines_a_plane", [0, 0.03, -0.4])
+def test_backprojection_takes_uneven_tilts_between_lines(shape, n, lines_a_plane, rng):
+    planes = rng.normal(size=(n, shape[1] + 24, shape[2] + 60)).astype(np.float32)
+    steps, tilts = np.arange(shape[0])[:, None], np.linspace(-1, 1, n)
+    columns = columns_of(shape[0], n, 30)
+    eighths = np.rint(steps * tilts * lines_a_plane * 8).astype(np.int64)
+    first = 10 + np.arange(shape[0]) // 3
     volume = np.zeros(shape, np.float32)
 
-    cpu.backproject_cubic(planes, x_sixteenths, y_sixteenths, first, volume)
+    cpu.backproject_uneven(planes, columns, eighths, first, volume)
 
-    expected = backproject_cubic_slowly(planes, x_sixteenths, y_sixteenths, first, shape)
+    expected = backproject_uneven_slowly(planes, columns, eighths, first, shape)
     assert relative(volume, expected) < 1e-6
 
 
@@ -88,8 +91,9 @@ def test_the_number_of_threads_changes_nothing(rng):
     for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
         numba.set_num_threads(threads)
         volume = np.zeros((7, 6, 50), np.float32)
-        cpu.backproject_cubic(
-            planes, sixteenths, np.zeros_like(sixteenths), np.zeros(7, np.int64), volume
+        cpu.backproject_cubic(planes, sixteenths, np.zeros(7, np.int64), volume)
+        cpu.backproject_uneven(
+            planes, positions, np.zeros_like(sixteenths), np.zeros(7, np.int64), volume
         )
         cpu.backproject_linear(planes, positions, volume)
         volumes.append(volume)

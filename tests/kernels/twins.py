@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 PHASES = 16
+LINE_STEPS = 8
 
 
 def spline_row(coefficients, x):
@@ -21,15 +22,29 @@ def lagrange_six(values, position):
     return np.tensordot(weight, np.asarray(values, float)[nodes], 1)
 
 
-def backproject_cubic_slowly(planes, x_sixteenths, y_sixteenths, first_line, shape):
+def backproject_cubic_slowly(planes, sixteenths, first_line, shape):
     nz, rows, nx = shape
     volume = np.zeros(shape)
     for z in range(nz):
         for r in range(rows):
             for t, tilt in enumerate(planes.astype(float)):
-                line = first_line[z] + r + y_sixteenths[z, t] / PHASES
+                at = np.arange(nx) + sixteenths[z, t] / PHASES
+                volume[z, r] += spline_row(tilt[first_line[z] + r], at)
+    return volume
+
+
+def backproject_uneven_slowly(planes, columns, eighths, first_line, shape):
+    nz, rows, nx = shape
+    volume = np.zeros(shape)
+    for z in range(nz):
+        for r in range(rows):
+            for t, tilt in enumerate(planes.astype(float)):
+                line = first_line[z] + r + eighths[z, t] / LINE_STEPS
                 row = tilt[int(line)] if line == int(line) else lagrange_six(tilt, line)
-                volume[z, r] += spline_row(row, np.arange(nx) + x_sixteenths[z, t] / PHASES)
+                below = np.floor(2 * columns[z, t]) / 2
+                w = 2 * (columns[z, t] - below)
+                at = np.arange(nx) + below
+                volume[z, r] += (1 - w) * spline_row(row, at) + w * spline_row(row, at + 0.5)
     return volume
 
 

@@ -21,9 +21,11 @@ from vitreous.records.alignment import Alignment
 from vitreous.records.volume import Grid
 
 Array = NDArray[np.float64]
+Table = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-PHASES = 16  # sub-pixel positions of the cubic kernels
+PHASES = 16  # sub-pixel positions along x, where the tilts' lines are even
+LINE_STEPS = 8  # heights between two lines, where they are not
 STEEPEST_DEGREES = 88.0
 EDGE = 4  # columns beyond what is read, for the spline's taps
 
@@ -93,6 +95,11 @@ class Shear:
     def uneven_lines(self) -> Array:
         """(z, n) lines by which a tilt departs from the shared displacement along y."""
         return self.steps[:, None] * (self.drift_y - self.shared_drift_y)
+
+    @property
+    def line_steps(self) -> Table:
+        """(z, n) the same in steps of 1 / LINE_STEPS, to the nearest."""
+        return np.rint(self.uneven_lines * LINE_STEPS).astype(np.int64)
 
     @property
     def shared_lines(self) -> Array:
@@ -192,8 +199,8 @@ def lines_for(shear: Shear, first_row: int, rows: int) -> Lines:
     levelled = rows + (2 * _REACH - 1 if shear.shared_drift_y else 0)
     low = np.floor(shear.shared_lines).min() - (_REACH - 1 if shear.shared_drift_y else 0)
     high = np.floor(shear.shared_lines).max() + (_REACH if shear.shared_drift_y else 0)
-    uneven = np.abs(shear.uneven_lines).max()
-    reach = int(np.ceil(uneven)) + _REACH if uneven * PHASES >= 0.5 else 0
+    steps = int(np.abs(shear.line_steps).max())
+    reach = -(-steps // LINE_STEPS) + _REACH if steps else 0
     first = first_row + int(low) - reach
     last = first_row + rows - 1 + int(high) + reach
     return Lines(first_row, rows, first, last - first + 1, levelled)
@@ -205,18 +212,19 @@ _REACH = 3  # lines on either side of a six-point interpolation
 def backproject(planes: Floats, shear: Shear, lines: Lines, volume: Floats) -> Floats:
     """volume (z, levelled rows, x) += back-projection of sheared lines of coefficients.
 
-    Each plane takes each tilt at the nearest sixteenth of a pixel. Where the tilts share a
-    displacement along y the result still has to go through `level`.
+    Each plane takes each tilt at the nearest sixteenth of a pixel; where x tilts differ, between
+    half pixels and at the nearest eighth of a line. Where the tilts share a displacement along y
+    the result still has to go through `level`.
     """
-    at_row = np.floor(shear.shared_lines).astype(np.int64)
     before = _REACH - 1 if shear.shared_drift_y else 0
-    _device(volume).backproject_cubic(
-        planes,
-        np.rint(shear.columns * PHASES).astype(np.int64),
-        np.rint(shear.uneven_lines * PHASES).astype(np.int64),
-        at_row + (lines.first_row - lines.first_line - before),
-        volume,
-    )
+    first = np.floor(shear.shared_lines).astype(np.int64)
+    first += lines.first_row - lines.first_line - before
+    kernels, steps = _device(volume), shear.line_steps
+    if steps.any():
+        kernels.backproject_uneven(planes, shear.columns, steps, first, volume)
+    else:
+        sixteenths = np.rint(shear.columns * PHASES).astype(np.int64)
+        kernels.backproject_cubic(planes, sixteenths, first, volume)
     return volume
 
 
@@ -225,13 +233,8 @@ def level(volume: Floats, shear: Shear, lines: Lines, out: Floats) -> Floats:
     if not shear.shared_drift_y:
         return volume
     whole = np.floor(shear.shared_lines)
-    _device(volume).level_lines(
-        volume,
-        np.full(len(whole), _REACH - 1, np.int64),
-        (shear.shared_lines - whole).astype(np.float32),
-        out,
-    )
-    return out
+    first = np.full(len(whole), _REACH - 1, np.int64)
+    return level_at(volume, first, (shear.shared_lines - whole).astype(np.float32), out)
 
 
 def level_all(volume: Floats, shear: Shear, lines: Lines, out: Floats) -> Floats:
@@ -241,7 +244,27 @@ def level_all(volume: Floats, shear: Shear, lines: Lines, out: Floats) -> Floats
     if not shear.shared_drift_y:
         out[:] = volume[:, first[0] : first[0] + lines.rows]
         return out
-    _device(volume).level_lines(volume, first, (shear.shared_lines - whole).astype(np.float32), out)
+    return level_at(volume, first, (shear.shared_lines - whole).astype(np.float32), out)
+
+
+def level_at(
+    volume: Floats, first_line: NDArray[np.int64], fraction: Floats, out: Floats
+) -> Floats:
+    """out (z, rows, x) = line first_line[z] + row + fraction[z] of `volume`, six-point Lagrange.
+
+    Lines from first_line - 2 to first_line + rows + 2 are read.
+    """
+    _device(out).level_lines(volume, first_line, fraction, out)
+    return out
+
+
+def resample(images: Floats, linear: Array, origin: Array, out: Floats) -> Floats:
+    """out (n, y, x) = the images at linear (n, 2, 2) @ (x, y) + origin (n, 2), px; 0 outside them.
+
+    images (n, rows + 4, columns + 4): cubic B-spline coefficients with a border of 2.
+    """
+    no_field = np.zeros((len(images), 2, 0, 0), np.float32)
+    _device(out).sheared_lines(images, linear, origin, 0.0, 0.0, no_field, 1.0, False, out)
     return out
 
 

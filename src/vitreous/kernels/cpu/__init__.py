@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from vitreous.kernels.cpu.backproject import (
     backproject_cubic,
     backproject_linear,
+    backproject_uneven,
     level_lines,
     project_linear,
 )
@@ -17,6 +18,7 @@ from vitreous.kernels.cpu.resample import coverage, sheared_lines
 __all__ = [
     "backproject_cubic",
     "backproject_linear",
+    "backproject_uneven",
     "coverage",
     "level_lines",
     "project_linear",

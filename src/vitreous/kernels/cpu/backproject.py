@@ -2,13 +2,16 @@
 
 A sheared plane is a tilt image resampled so that every plane z of the volume sees it merely
 shifted along x. So no index is computed per voxel: a whole row of the volume receives a whole row
-of an image. Two ways to take the fraction of a pixel:
+of an image. Three ways to take the fraction of a pixel:
 
 - `backproject_cubic`: rows that hold cubic B-spline coefficients along x are evaluated once at
   each of PHASES sub-pixel positions that occurs; a plane takes the nearest. One load and one add
   an update, no damping, position to 1 / (2 PHASES) px. For back-projection of thick slabs.
-- `backproject_linear` and its exact transpose `project_linear`: linear interpolation, two loads
-  and two FMA an update. For iterative methods, which need the transpose.
+- `backproject_uneven`: where tilts also move along y, each by its own amount, a row can't serve
+  many planes. So it is evaluated at pixels and half pixels only, and a plane takes the line between
+  two of these: two loads and two FMA, half the preparation, errors like those of 16 phases.
+- `backproject_linear` and its exact transpose `project_linear`: linear interpolation between
+  pixels, two loads and two FMA an update. For iterative methods, which need the transpose.
 
 How the loops look is measured, not taste: unsigned indices (signed ones are tested for wrapping
 and keep LLVM from vectorising), one flat array and offsets, float32 literals (a Python 1 makes
@@ -24,10 +27,17 @@ Array = NDArray[np.float32]
 Table = NDArray[np.int64]
 
 FAST = {"contract", "nsz"}
-PHASES = 16
-SWEEP = 8
-REACH = 3  # lines to either side that the six-point interpolation between lines may touch
+PHASES = 16  # sub-pixel positions of backproject_cubic
+LINE_STEPS = 8  # heights between two lines of backproject_uneven
+SWEEP = 8  # tilts a row of the volume receives at once, where an update is one load
+DEPTH = 16  # planes that share the rows of four tilts while these are in L1
 PITCH = 16  # floats in a cache line: rows are padded by one so that they don't share L1 sets
+
+
+@njit(error_model="numpy")
+def _padded(width):  # type: ignore[no-untyped-def]
+    """Length of a row with room to its next, whole cache lines."""
+    return (width + 2 * PITCH - 1) // PITCH * PITCH
 
 
 @njit(fastmath=FAST, error_model="numpy")
@@ -99,79 +109,44 @@ def _between_lines(out, at, n, rows, start, pitch, weight):  # type: ignore[no-u
         )
 
 
-@njit(fastmath=FAST, error_model="numpy")
-def _ready_row(  # type: ignore[no-untyped-def]
-    ready, at, flat, width, line, t, lines, y_sixteenths, phase, lifted, spare
-):
-    """Fill ready[at:] with line `line` + y_sixteenths / PHASES of tilt t at sub-pixel `phase`.
-
-    `lifted` remembers at which height the row in ready[spare:] was last made for this tilt.
-    """
-    whole = y_sixteenths // PHASES
-    start = np.uint64((t * lines + line + whole) * width)
-    rest = y_sixteenths - whole * PHASES
-    if rest == 0:
-        _shift_row(ready, at, np.uint64(width - 2), flat, start, phase)
-        return lifted
-    if lifted != y_sixteenths:
-        weight = _six_point_weights(rest / PHASES)
-        _between_lines(ready, spare, np.uint64(width), flat, start, np.uint64(width), weight)
-    _shift_row(ready, at, np.uint64(width - 2), ready, spare, phase)
-    return y_sixteenths
-
-
 @njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def backproject_cubic(  # type: ignore[no-untyped-def]
-    planes, x_sixteenths, y_sixteenths, first_line, volume
-):
+def backproject_cubic(planes, sixteenths, first_line, volume):  # type: ignore[no-untyped-def]
     """volume += back-projection of planes of B-spline coefficients.
 
     planes (n, lines, width) float32, coefficients along x. Row r of plane z of the volume (z,
     rows, x) lies on line first_line[z] + r of the planes; voxel x of it reads tilt t at column
-    x + x_sixteenths[z, t] / 16 and at line + y_sixteenths[z, t] / 16 (in this kernel's PHASES).
-    The tables are int64; every read must lie inside the planes.
+    x + sixteenths[z, t] / 16 (in this kernel's PHASES). The tables are int64; every read must lie
+    inside the planes.
     """
     n, lines, width = planes.shape
     nz, rows, nx = volume.shape
     flat = planes.reshape(-1)
     out = volume.reshape(-1)
-    pitch = (width + 2 * PITCH - 1) // PITCH * PITCH
+    pitch = _padded(width)
     lowest = first_line.min()
     for item in prange(first_line.max() - lowest + rows):
         line = lowest + item
-        ready = np.empty((SWEEP * (PHASES + 1) + 1) * pitch, np.float32)
-        nothing = np.uint64(SWEEP * (PHASES + 1) * pitch)  # a row of 0 fills a sweep up
+        ready = np.empty((SWEEP * PHASES + 1) * pitch, np.float32)
+        nothing = np.uint64(SWEEP * PHASES * pitch)  # a row of 0 fills a sweep up
         ready[nothing:] = 0
         at = np.empty(SWEEP, np.uint64)
-        made = np.empty((SWEEP, PHASES), np.int64)
-        lifted = np.empty(SWEEP, np.int64)
+        made = np.empty((SWEEP, PHASES), np.bool_)
         for t0 in range(0, n, SWEEP):
             count = min(SWEEP, n - t0)
-            made[:] = np.iinfo(np.int64).min
-            lifted[:] = np.iinfo(np.int64).min
+            made[:] = False
             for z in range(nz):
                 row = line - first_line[z]
                 if row < 0 or row >= rows:
                     continue
                 for j in range(count):
-                    t = t0 + j
-                    whole = x_sixteenths[z, t] // PHASES
-                    phase = x_sixteenths[z, t] - whole * PHASES
-                    place = (j * (PHASES + 1) + phase) * pitch
-                    if made[j, phase] != y_sixteenths[z, t]:
-                        made[j, phase] = y_sixteenths[z, t]
-                        lifted[j] = _ready_row(
-                            ready,
-                            np.uint64(place),
-                            flat,
-                            width,
-                            line,
-                            t,
-                            lines,
-                            y_sixteenths[z, t],
-                            phase,
-                            lifted[j],
-                            np.uint64((j * (PHASES + 1) + PHASES) * pitch),
+                    whole = sixteenths[z, t0 + j] // PHASES
+                    phase = sixteenths[z, t0 + j] - whole * PHASES
+                    place = (j * PHASES + phase) * pitch
+                    if not made[j, phase]:
+                        made[j, phase] = True
+                        source = np.uint64(((t0 + j) * lines + line) * width)
+                        _shift_row(
+                            ready, np.uint64(place), np.uint64(width - 2), flat, source, phase
                         )
                     at[j] = np.uint64(place + whole)
                 start = np.uint64((z * rows + row) * nx)
@@ -188,17 +163,15 @@ def backproject_cubic(  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _add_four_weighted(out, at, n, rows, pa, wa, pb, wb, pc, wc, pd, wd):  # type: ignore[no-untyped-def]
+def _add_four_weighted(  # type: ignore[no-untyped-def]
+    out, at, n, rows, pa, qa, wa, pb, qb, wb, pc, qc, wc, pd, qd, wd
+):
+    """out += (1 - w) rows[p + ...] + w rows[q + ...] of four tilts."""
     one = np.float32(1)
     va = one - wa
     vb = one - wb
     vc = one - wc
     vd = one - wd
-    step = np.uint64(1)
-    qa = pa + step
-    qb = pb + step
-    qc = pc + step
-    qd = pd + step
     for x in range(n):
         out[at + x] = (
             out[at + x]
@@ -214,9 +187,8 @@ def _add_four_weighted(out, at, n, rows, pa, wa, pb, wb, pc, wc, pd, wd):  # typ
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _add_one_weighted(out, at, n, rows, pa, wa):  # type: ignore[no-untyped-def]
+def _add_one_weighted(out, at, n, rows, pa, qa, wa):  # type: ignore[no-untyped-def]
     va = np.float32(1) - wa
-    qa = pa + np.uint64(1)
     for x in range(n):
         out[at + x] = out[at + x] + va * rows[pa + x] + wa * rows[qa + x]
 
@@ -245,27 +217,31 @@ def backproject_linear(planes, positions, volume):  # type: ignore[no-untyped-de
     flat = planes.reshape(-1)
     out = volume.reshape(-1)
     whole, rest = _whole_and_rest(positions)
-    depth = 16  # planes that share the rows of four tilts while these are in L1
-    blocks = (nz + depth - 1) // depth
+    blocks = (nz + DEPTH - 1) // DEPTH
     pitch = lines * width
     for item in prange(lines * blocks):
         y = item // blocks
-        z0 = item % blocks * depth
+        z0 = item % blocks * DEPTH
         for t in range(0, n - 3, 4):
-            a = (t * lines + y) * width
-            for z in range(z0, min(z0 + depth, nz)):
+            source = (t * lines + y) * width
+            for z in range(z0, min(z0 + DEPTH, nz)):
+                a = source + whole[z, t]
+                b = source + pitch + whole[z, t + 1]
+                c = source + 2 * pitch + whole[z, t + 2]
+                d = source + 3 * pitch + whole[z, t + 3]
                 _add_four_weighted(
                     out, np.uint64((z * lines + y) * nx), np.uint64(nx), flat,
-                    np.uint64(a + whole[z, t]), rest[z, t],
-                    np.uint64(a + pitch + whole[z, t + 1]), rest[z, t + 1],
-                    np.uint64(a + 2 * pitch + whole[z, t + 2]), rest[z, t + 2],
-                    np.uint64(a + 3 * pitch + whole[z, t + 3]), rest[z, t + 3],
+                    np.uint64(a), np.uint64(a + 1), rest[z, t],
+                    np.uint64(b), np.uint64(b + 1), rest[z, t + 1],
+                    np.uint64(c), np.uint64(c + 1), rest[z, t + 2],
+                    np.uint64(d), np.uint64(d + 1), rest[z, t + 3],
                 )  # fmt: skip
         for t in range(n // 4 * 4, n):
-            for z in range(z0, min(z0 + depth, nz)):
+            for z in range(z0, min(z0 + DEPTH, nz)):
+                a = (t * lines + y) * width + whole[z, t]
                 _add_one_weighted(
                     out, np.uint64((z * lines + y) * nx), np.uint64(nx), flat,
-                    np.uint64((t * lines + y) * width + whole[z, t]), rest[z, t],
+                    np.uint64(a), np.uint64(a + 1), rest[z, t],
                 )  # fmt: skip
 
 
@@ -280,7 +256,6 @@ def project_linear(volume, positions, planes):  # type: ignore[no-untyped-def]
     nz, _, nx = volume.shape
     out = planes.reshape(-1)
     whole, rest = _whole_and_rest(positions)
-    one = np.float32(1)
     room = nx + 2 * width
     deep = (nz + 3) // 4 * 4
     for y in prange(lines):
@@ -288,21 +263,149 @@ def project_linear(volume, positions, planes):  # type: ignore[no-untyped-def]
         rows[:nz, width : width + nx] = volume[:, y, :]
         flat = rows.reshape(-1)
         for z in range(0, deep, 4):
-            b = min(z + 1, nz - 1)
-            c = min(z + 2, nz - 1)
-            d = min(z + 3, nz - 1)
+            z1 = min(z + 1, nz - 1)
+            z2 = min(z + 2, nz - 1)
+            z3 = min(z + 3, nz - 1)
             for t in range(n):
-                low = min(min(whole[z, t], whole[b, t]), min(whole[c, t], whole[d, t]))
-                high = max(max(whole[z, t], whole[b, t]), max(whole[c, t], whole[d, t]))
-                start = z * room + width + low - 1
+                low = min(min(whole[z, t], whole[z1, t]), min(whole[z2, t], whole[z3, t]))
+                high = max(max(whole[z, t], whole[z1, t]), max(whole[z2, t], whole[z3, t]))
+                start = z * room + width + low
+                a = start - whole[z, t]
+                b = start + room - whole[z1, t]
+                c = start + 2 * room - whole[z2, t]
+                d = start + 3 * room - whole[z3, t]
                 _add_four_weighted(
                     out, np.uint64((t * lines + y) * width + low),
                     np.uint64(min(nx + 1 + high - low, width - low)), flat,
-                    np.uint64(start - whole[z, t]), one - rest[z, t],
-                    np.uint64(start + room - whole[b, t]), one - rest[b, t],
-                    np.uint64(start + 2 * room - whole[c, t]), one - rest[c, t],
-                    np.uint64(start + 3 * room - whole[d, t]), one - rest[d, t],
+                    np.uint64(a), np.uint64(a - 1), rest[z, t],
+                    np.uint64(b), np.uint64(b - 1), rest[z1, t],
+                    np.uint64(c), np.uint64(c - 1), rest[z2, t],
+                    np.uint64(d), np.uint64(d - 1), rest[z3, t],
                 )  # fmt: skip
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _pixels_and_halves(out, at, half, n, rows, start):  # type: ignore[no-untyped-def]
+    """The spline with coefficients rows[start + ...]: out[at:] at pixels, out[half:] between."""
+    sixth = np.float32(1 / 6)
+    outer = np.float32(1 / 48)
+    s0 = start - np.uint64(1)
+    s2 = start + np.uint64(1)
+    s3 = start + np.uint64(2)
+    for x in range(n):
+        a, b, c, d = rows[s0 + x], rows[start + x], rows[s2 + x], rows[s3 + x]
+        out[at + x] = sixth * (a + np.float32(4) * b + c)
+        out[half + x] = outer * ((a + d) + np.float32(23) * (b + c))
+
+
+@njit(error_model="numpy")
+def _half_pixel_table(columns, pitch):  # type: ignore[no-untyped-def]
+    """Where each plane finds its two rows among those of four tilts, and how far it is between.
+
+    Tilt t of a sweep has its pixels at row 2 (t % 4), its halves in the next; what fills the last
+    sweep up reads row 8.
+    """
+    nz, n = columns.shape
+    low = np.full((nz, (n + 3) // 4 * 4), 8 * pitch)
+    high = low.copy()
+    weight = np.zeros(low.shape, np.float32)
+    for z in range(nz):
+        for t in range(n):
+            halves = int(2 * columns[z, t])
+            row = 2 * (t % 4) * pitch + halves // 2
+            low[z, t] = row + halves % 2 * pitch
+            high[z, t] = row + 1 if halves % 2 else row + pitch
+            weight[z, t] = np.float32(2 * columns[z, t] - halves)
+    return low, high, weight
+
+
+@njit(error_model="numpy")
+def _planes_on(line, first_line, rows):  # type: ignore[no-untyped-def]
+    """First and last + 1 of the planes that have a row on this line."""
+    begin = 0
+    while begin < first_line.size and not 0 <= line - first_line[begin] < rows:
+        begin += 1
+    end = begin
+    while end < first_line.size and 0 <= line - first_line[end] < rows:
+        end += 1
+    return begin, end
+
+
+@njit(error_model="numpy")
+def _lift(ready, j, flat, source, width, first, n, eighths):  # type: ignore[no-untyped-def]
+    """Rows 2 j and 2 j + 1 of `ready`, columns first ... first + n - 1, from a line of `flat`.
+
+    The line begins at `source`; it is taken eighths / LINE_STEPS lines higher, by way of row 9.
+    """
+    pitch = np.uint64(ready.size // 10)
+    at = np.uint64(2 * j) * pitch + np.uint64(first)
+    whole = eighths // LINE_STEPS
+    start = np.uint64(source + whole * width + first)
+    if eighths == whole * LINE_STEPS:
+        _pixels_and_halves(ready, at, at + pitch, np.uint64(n), flat, start)
+        return
+    one = np.uint64(1)  # a coefficient before, two behind what is evaluated
+    weight = _six_point_weights((eighths - whole * LINE_STEPS) / LINE_STEPS)
+    spare = np.uint64(9) * pitch + np.uint64(first)
+    _between_lines(
+        ready, spare - one, np.uint64(n + 3), flat, start - one, np.uint64(width), weight
+    )
+    _pixels_and_halves(ready, at, at + pitch, np.uint64(n), ready, spare)
+
+
+@njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def backproject_uneven(planes, columns, eighths, first_line, volume):  # type: ignore[no-untyped-def]
+    """volume += back-projection of planes of B-spline coefficients, each tilt at its own height.
+
+    As `backproject_cubic`, but voxel x reads tilt t at column x + columns[z, t] (float64), linear
+    between the spline's values at half pixels, and at line first_line[z] + r + eighths[z, t] / 8
+    (LINE_STEPS), by six-point interpolation. first_line and columns rise or fall with z.
+    """
+    n, lines, width = planes.shape
+    _, rows, nx = volume.shape
+    flat = planes.reshape(-1)
+    out = volume.reshape(-1)
+    pitch = _padded(width)
+    low, high, weight = _half_pixel_table(columns, pitch)
+    lowest = first_line.min()
+    for item in prange(first_line.max() - lowest + rows):
+        line = lowest + item
+        begin, end = _planes_on(line, first_line, rows)
+        ready = np.zeros(10 * pitch, np.float32)  # two rows a tilt, one of 0, one spare
+        until = np.empty(4, np.int64)  # the plane from which a tilt's rows don't serve any more
+        for t0 in range(0, n, 4):
+            until[:] = begin
+            z0 = begin
+            while z0 < end:
+                z1 = min(z0 + DEPTH, end)
+                for j in range(min(4, n - t0)):
+                    t = t0 + j
+                    if until[j] == z0:
+                        last = z0
+                        while last + 1 < end and eighths[last + 1, t] == eighths[z0, t]:
+                            last += 1
+                        until[j] = last + 1
+                        left = int(min(columns[z0, t], columns[last, t]))
+                        right = int(max(columns[z0, t], columns[last, t])) + nx + 1
+                        source = (t * lines + line) * width
+                        _lift(ready, j, flat, source, width, left, right - left, eighths[z0, t])
+                    z1 = min(z1, until[j])
+                for z in range(z0, z1):
+                    start = np.uint64((z * rows + line - first_line[z]) * nx)
+                    if t0 == n - 1:
+                        _add_one_weighted(
+                            out, start, np.uint64(nx), ready,
+                            np.uint64(low[z, t0]), np.uint64(high[z, t0]), weight[z, t0],
+                        )  # fmt: skip
+                        continue
+                    _add_four_weighted(
+                        out, start, np.uint64(nx), ready,
+                        np.uint64(low[z, t0]), np.uint64(high[z, t0]), weight[z, t0],
+                        np.uint64(low[z, t0 + 1]), np.uint64(high[z, t0 + 1]), weight[z, t0 + 1],
+                        np.uint64(low[z, t0 + 2]), np.uint64(high[z, t0 + 2]), weight[z, t0 + 2],
+                        np.uint64(low[z, t0 + 3]), np.uint64(high[z, t0 + 3]), weight[z, t0 + 3],
+                    )  # fmt: skip
+                z0 = z1
 
 
 @njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")

@@ -3,6 +3,7 @@
 from vitreous.kernels.cuda.run import (
     backproject_cubic,
     backproject_linear,
+    backproject_uneven,
     coverage,
     level_lines,
     project_linear,
@@ -12,6 +13,7 @@ from vitreous.kernels.cuda.run import (
 __all__ = [
     "backproject_cubic",
     "backproject_linear",
+    "backproject_uneven",
     "coverage",
     "level_lines",
     "project_linear",

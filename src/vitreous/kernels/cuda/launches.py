@@ -33,13 +33,34 @@ class Launch:
 
 
 def backproject_cubic(
-    planes: Floats, x_sixteenths: Table, y_sixteenths: Table, first_line: Table, volume: Floats
+    planes: Floats, sixteenths: Table, first_line: Table, volume: Floats
 ) -> list[Launch]:
     """volume += back-projection of planes of B-spline coefficients."""
     nz, rows, nx = volume.shape
-    tables = _ints(x_sixteenths), _ints(y_sixteenths), _ints(first_line)
-    arguments = _whole(planes), *tables, _whole(volume), *_sizes(*planes.shape, *volume.shape)
+    arguments = (
+        _whole(planes),
+        _ints(sixteenths),
+        _ints(first_line),
+        _whole(volume),
+        *_sizes(*planes.shape, *volume.shape),
+    )
     return [Launch("backproject_cubic", (_blocks(nx), rows, _shared(nz)), arguments)]
+
+
+def backproject_uneven(
+    planes: Floats, columns: Array, eighths: Table, first_line: Table, volume: Floats
+) -> list[Launch]:
+    """volume += back-projection of planes of B-spline coefficients, each tilt at its own height."""
+    nz, rows, nx = volume.shape
+    arguments = (
+        _whole(planes),
+        *_whole_and_rest(2 * columns),
+        _ints(eighths),
+        _ints(first_line),
+        _whole(volume),
+        *_sizes(*planes.shape, *volume.shape),
+    )
+    return [Launch("backproject_uneven", (_blocks(nx), rows, _shared(nz)), arguments)]
 
 
 def backproject_linear(planes: Floats, positions: Array, volume: Floats) -> list[Launch]:

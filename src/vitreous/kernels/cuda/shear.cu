@@ -7,6 +7,7 @@
 // the grids and the tables; DEPTH and COLUMNS are defined there.
 
 constexpr int PHASES = 16;  // sub-pixel positions of backproject_cubic
+constexpr int LINE_STEPS = 8;  // heights between two lines of backproject_uneven
 constexpr int BORDER = 2;   // rows and columns of coefficients beyond the image's edge
 constexpr int TAIL = 10;    // taps to either side: what is cut off is 1.4e-6 of the sum
 constexpr double POLE = -0.26794919243112270647;  // sqrt(3) - 2, of the cubic B-spline's inverse filter
@@ -49,8 +50,7 @@ __device__ Six six_point_weights(float w)
 
 // volume (nz, rows, nx) += planes (n, lines, width) of spline coefficients; see the CPU's.
 extern "C" __global__ void backproject_cubic(
-    const float* __restrict__ planes, const int* __restrict__ x_sixteenths,
-    const int* __restrict__ y_sixteenths, const int* __restrict__ first_line,
+    const float* __restrict__ planes, const int* __restrict__ sixteenths, const int* __restrict__ first_line,
     float* __restrict__ volume, int n, int lines, int width, int nz, int rows, int nx)
 {
     const int x = blockIdx.x * blockDim.x + threadIdx.x;
@@ -64,19 +64,57 @@ extern "C" __global__ void backproject_cubic(
 #pragma unroll
         for (int j = 0; j < DEPTH; ++j) {
             const int z = min(z0 + j, nz - 1);
-            const int across = x_sixteenths[z * n + t], along = y_sixteenths[z * n + t];
-            const int phase = across & (PHASES - 1), rest = along & (PHASES - 1);
-            const int line = first_line[z] + r + (along - rest) / PHASES;
-            const float* row = tilt + (size_t)line * width + (across - phase) / PHASES;
-            const Cubic k = cubic_weights((float)phase / PHASES);
-            if (rest == 0) {
+            const int at = sixteenths[z * n + t];
+            const float* row = tilt + (size_t)(first_line[z] + r) * width + at / PHASES;
+            sum[j] += spline(row, cubic_weights((float)(at % PHASES) / PHASES));
+        }
+    }
+#pragma unroll
+    for (int j = 0; j < DEPTH; ++j)
+        if (z0 + j < nz) volume[((size_t)(z0 + j) * rows + r) * nx + x] += sum[j];
+}
+
+// Weights on the line between the spline's values at half pixel `half` (0 or 1) and the next.
+__device__ Cubic half_pixel_weights(int half, float w)
+{
+    const Cubic at_pixel = cubic_weights(0.0f), between = cubic_weights(0.5f);
+    const Cubic at_next = {0.0f, at_pixel.a, at_pixel.b, at_pixel.c};
+    const Cubic p = half ? between : at_pixel, q = half ? at_next : between;
+    const float v = 1.0f - w;
+    return {v * p.a + w * q.a, v * p.b + w * q.b, v * p.c + w * q.c, v * p.d + w * q.d};
+}
+
+// As backproject_cubic, but tilt t is read at column (halves[z, t] + rest[z, t]) / 2, linear between
+// half pixels, and eighths[z, t] / LINE_STEPS lines higher.
+extern "C" __global__ void backproject_uneven(
+    const float* __restrict__ planes, const int* __restrict__ halves, const float* __restrict__ rest,
+    const int* __restrict__ eighths, const int* __restrict__ first_line, float* __restrict__ volume,
+    int n, int lines, int width, int nz, int rows, int nx)
+{
+    const int x = blockIdx.x * blockDim.x + threadIdx.x;
+    const int r = blockIdx.y;
+    const int z0 = blockIdx.z * DEPTH;
+    if (x >= nx) return;
+
+    const size_t pitch = width;
+    float sum[DEPTH] = {};
+    for (int t = 0; t < n; ++t) {
+        const float* tilt = planes + (size_t)t * lines * width + x;
+#pragma unroll
+        for (int j = 0; j < DEPTH; ++j) {
+            const int z = min(z0 + j, nz - 1), at = z * n + t;
+            const int up = eighths[at] & (LINE_STEPS - 1);
+            const int line = first_line[z] + r + (eighths[at] - up) / LINE_STEPS;
+            const float* row = tilt + line * pitch + halves[at] / 2;
+            const Cubic k = half_pixel_weights(halves[at] % 2, rest[at]);
+            if (up == 0) {
                 sum[j] += spline(row, k);
                 continue;
             }
-            const Six s = six_point_weights((float)rest / PHASES);
-            const size_t w = width;
-            sum[j] += s.a * spline(row - 2 * w, k) + s.b * spline(row - w, k) + s.c * spline(row, k)
-                    + s.d * spline(row + w, k) + s.e * spline(row + 2 * w, k) + s.f * spline(row + 3 * w, k);
+            const Six s = six_point_weights((float)up / LINE_STEPS);
+            sum[j] += s.a * spline(row - 2 * pitch, k) + s.b * spline(row - pitch, k)
+                    + s.c * spline(row, k) + s.d * spline(row + pitch, k)
+                    + s.e * spline(row + 2 * pitch, k) + s.f * spline(row + 3 * pitch, k);
         }
     }
 #pragma unroll
@@ -150,11 +188,10 @@ extern "C" __global__ void level_lines(
     if (x >= nx) return;
 
     const size_t pitch = nx;
-    const float* at = lines_in + ((size_t)z * lines + first_line[z] + r) * pitch + x;
+    const float* at = lines_in + ((size_t)z * lines + first_line[z] + r - 2) * pitch + x;
     const Six s = six_point_weights(fraction[z]);
-    out[((size_t)z * rows + r) * pitch + x] =
-        s.a * at[-2 * (ptrdiff_t)pitch] + s.b * at[-(ptrdiff_t)pitch] + s.c * at[0]
-        + s.d * at[pitch] + s.e * at[2 * pitch] + s.f * at[3 * pitch];
+    out[((size_t)z * rows + r) * pitch + x] = s.a * at[0] + s.b * at[pitch] + s.c * at[2 * pitch]
+                                            + s.d * at[3 * pitch] + s.e * at[4 * pitch] + s.f * at[5 * pitch];
 }
 
 struct Interval {
