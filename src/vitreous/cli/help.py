@@ -1,11 +1,12 @@
 """How --help looks: names on the left, their text on the right, without boxes or colours."""
 
+import shutil
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpEntry, HelpPanel
-    from rich.console import Console, ConsoleOptions
+    from rich.console import Console
 
 NAMES = 28
 """Columns for the names; longer ones get a line of their own."""
@@ -14,28 +15,57 @@ NO_BREAK = "\xa0"
 
 
 class Help:
-    """The help formatter that cyclopts calls: first for the usage, then for each group."""
+    """The help formatter that cyclopts calls: for the usage, the text, and each group.
 
-    def __call__(self, console: "Console", options: "ConsoleOptions", panel: "HelpPanel") -> None:
+    It prints by itself: to load rich's console takes a tenth of the time that help may take.
+    """
+
+    def render_usage(self, console: object, options: object, usage: object) -> None:
+        """Print the first line."""
+        print(f"Usage: {usage}")
+
+    def render_description(self, console: object, options: object, text: object) -> None:
+        """Print what the command does."""
+        for line in plain(text).splitlines():
+            print(textwrap.fill(line, width(), subsequent_indent=line[: -len(line.lstrip())]))
+        print()
+
+    def __call__(self, console: object, options: object, panel: "HelpPanel") -> None:
         """Print a group of commands or options."""
         if panel.entries:
-            rows = [row for entry in panel.entries for row in rows_of(entry, options.max_width)]
-            write(console, "\n".join([f"{panel.title}:", *rows, ""]))
-
-    def render_usage(self, console: "Console", options: "ConsoleOptions", usage: object) -> None:
-        """Print the first line."""
-        write(console, f"Usage: {usage}")
+            print(f"{panel.title}:")
+            for entry in panel.entries:
+                print("\n".join(rows_of(entry)))
+            print()
 
 
-def write(console: "Console", text: str) -> None:
-    """Print text as it stands: rich must not wrap or colour it."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+class NoConsole:
+    """Stands where cyclopts would make a console that `Help` doesn't need."""
+
+    options = None
+
+    def print(self, text: object) -> None:
+        """Print what isn't help: the version."""
+        print(plain(text))
 
 
-def rows_of(entry: "HelpEntry", width: int) -> list[str]:
+NO_CONSOLE = cast("Console", NoConsole())
+
+
+def plain(text: object) -> str:
+    """The words of one of cyclopts' texts."""
+    return str(getattr(text, "primary_renderable", text))
+
+
+def width() -> int:
+    """Columns to fill."""
+    return min(shutil.get_terminal_size().columns, 100)
+
+
+def rows_of(entry: "HelpEntry") -> list[str]:
     """The lines of one command or option."""
     names = "  " + ", ".join(entry.display_labels_with_metavar)
-    text = textwrap.wrap(description(entry), max(width - NAMES, 30))
+    text = textwrap.wrap(description(entry), max(width() - NAMES, 30))
     text = [line.replace(NO_BREAK, " ") for line in text]
     if len(names) <= NAMES - 2 and text:
         names = f"{names:{NAMES}}{text.pop(0)}"
@@ -44,7 +74,7 @@ def rows_of(entry: "HelpEntry", width: int) -> list[str]:
 
 def description(entry: "HelpEntry") -> str:
     """What an option does, which values it takes and which it has if it isn't given."""
-    said = [str(getattr(entry.description, "primary_renderable", ""))]
+    said = [plain(entry.description)]
     if entry.choices:
         said.append(f"[choices: {', '.join(entry.choices)}]")
     if entry.default:

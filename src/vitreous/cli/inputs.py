@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class AlignmentInput(BaseModel):
     """Where the alignment of a stack is, and what its file leaves unsaid."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     alignment: Annotated[
         Path,
@@ -46,7 +46,7 @@ class AlignmentInput(BaseModel):
 class Computing(BaseModel):
     """What of this machine a command may use."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     device: Annotated[str, Field(description="Where to compute: auto, cpu, gpu or gpu:N.")] = "auto"
     cpus: Annotated[

@@ -13,7 +13,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from vitreous import __version__
-from vitreous.cli.help import Help
+from vitreous.cli.help import NO_CONSOLE, Help
 from vitreous.cli.messages import complain, set_up_logging
 from vitreous.cli.options import (
     Command,
@@ -43,6 +43,8 @@ def build(loaded: Collection[str] = COMMANDS) -> App:
         version=__version__,
         help_format="plaintext",
         help_formatter=Help(),
+        console=NO_CONSOLE,
+        error_console=NO_CONSOLE,
         default_parameter=Parameter(negative_iterable=(), negative_none=()),
         exit_on_error=False,
         print_error=False,

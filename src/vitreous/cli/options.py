@@ -1,7 +1,12 @@
 """Settings as options: what the help says of a value, and what is said of a wrong one.
 
-A command takes a settings model as `settings: Annotated[Model, Parameter(name="*")] = Model()`;
-each field becomes an option with the field's name, default, choices, range and description.
+A command takes a settings model as
+
+    settings: Annotated[Model, Parameter(name="*")] = Model.model_construct()
+
+and each field becomes an option with the field's name, default, choices, range and description. The
+model has `defer_build=True`: together with `model_construct` (the defaults, unchecked) that keeps
+pydantic from making validators when only help is wanted.
 """
 
 import inspect
@@ -33,21 +38,21 @@ DeviceOption = Annotated[
 class Command(App):
     """An app whose help names the range of each value that has one, and costs little.
 
-    What --help shows is put together once (cyclopts does so for the usage and again for the
-    text), from annotations alone: reading help from source text is slow.
+    Help comes from annotations alone, since reading it from source text is slow. Options are put
+    together once and taken again until a command line has put its words into them: cyclopts does
+    so anew for the parser, for the usage and for the text.
     """
 
-    _shown: ArgumentCollection | None = None
+    _options: ArgumentCollection | None = None
 
     def assemble_argument_collection(self, **how: Any) -> ArgumentCollection:
-        """The options: fresh ones for parsing, described ones to be shown."""
-        if "parse_docstring" not in how:
-            return super().assemble_argument_collection(**how)
-        if self._shown is None:
-            self._shown = super().assemble_argument_collection()
-            for argument in self._shown:
-                describe(argument)
-        return self._shown
+        """The options of this command, as cyclopts sees them."""
+        if self._options is None or any(option.tokens for option in self._options):
+            how["parse_docstring"] = False
+            self._options = super().assemble_argument_collection(**how)
+            for option in self._options:
+                describe(option)
+        return self._options
 
 
 def describe(argument: Argument) -> None:

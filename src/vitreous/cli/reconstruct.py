@@ -15,11 +15,13 @@ def reconstruct(
     *,
     output: Path,
     given: Annotated[AlignmentInput, Parameter(name="*")],
-    settings: Annotated[ReconstructSettings, Parameter(name="*")] = ReconstructSettings(),  # noqa: B008
+    settings: Annotated[
+        ReconstructSettings, Parameter(name="*")
+    ] = ReconstructSettings.model_construct(),  # noqa: B008
     mask: Annotated[
         Path | None, Parameter(help="Volume of 0 and 1: where density may be (sirt, os-sart).")
     ] = None,
-    computing: Annotated[Computing, Parameter(name="*")] = Computing(),  # noqa: B008
+    computing: Annotated[Computing, Parameter(name="*")] = Computing.model_construct(),  # noqa: B008
 ) -> None:
     """Reconstruct STACK (MRC or TIFF) into the volume --output (MRC).
 

@@ -20,8 +20,10 @@ def run(
     *,
     project: Path,
     given: Annotated[AlignmentInput, Parameter(name="*")],
-    settings: Annotated[ReconstructSettings, Parameter(name="*")] = ReconstructSettings(),  # noqa: B008
-    computing: Annotated[Computing, Parameter(name="*")] = Computing(),  # noqa: B008
+    settings: Annotated[
+        ReconstructSettings, Parameter(name="*")
+    ] = ReconstructSettings.model_construct(),  # noqa: B008
+    computing: Annotated[Computing, Parameter(name="*")] = Computing.model_construct(),  # noqa: B008
 ) -> None:
     """Make tomograms of tilt series: INPUTS are stacks whose alignment is given.
 
