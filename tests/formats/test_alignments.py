@@ -172,13 +172,18 @@ def test_local_motion_is_named_and_warp_keeps_it(tmp_path, rng):
             assert 1 < losses.worst_px < 40
 
 
-def test_aretomos_patches_go_to_warp(shared, tmp_path):
-    source = shared / "reference" / "aln_samples" / "global_and_local.aln"
+def test_aretomos_patches_go_to_warp(tmp_path):
+    rows = "".join(f"{i} 85 1 {i} 0 1 1 1 0 {20 * i}\n" for i in range(3))
+    local = "".join(f"{i} {p} {600 * p} 90 {p + i} 7 1\n" for i in range(3) for p in range(3))
+    source = tmp_path / "source.aln"
+    source.write_text(
+        f"# AreTomo Alignment\n# RawSize = 4095 4096 3\n{rows}# Local Alignment\n{local}"
+    )
     alignment = read_alignment(source, PartialFacts(pixel_size=1.5))
 
     again = written_and_read(tmp_path, alignment, "warp")
 
-    assert again.displacement is not None
+    assert alignment.displacement.largest > 7
     assert same_frame_distances(alignment, again).max() < 1e-3
 
 
@@ -196,6 +201,16 @@ def test_the_family_is_told_by_content(shared, tmp_path):
     assert family_of(json_file) == "eman"
     with pytest.raises(UnknownFormatError, match="this is no alignment, but: MRC image"):
         family_of(data / "empiar10499_ts254" / "TS_00254_10A_int8.mrc")
+
+
+@pytest.mark.parametrize(("family", "program"), [("warp", "Warp"), ("eman", "EMAN2")])
+def test_another_sense_of_tilt_is_said_once(tmp_path, caplog, family, program):
+    caplog.set_level("INFO")
+
+    write_alignment(simple(), name_for(tmp_path, family), family)
+
+    said = f"{program} turns the other way: angles negated, same hand as IMOD's rotx"
+    assert caplog.text.count(said) == 1
 
 
 def test_outputs_go_by_suffix():
@@ -222,6 +237,10 @@ def test_sections_can_be_left_out_on_reading(tmp_path):
         write_alignment(simple(), path, family)
         told = PartialFacts(5, (4092, 5760), PIXEL_SIZE)
         assert read_alignment(path, told, left_out=[0, 3]).left_out == (0, 3), family
+        with pytest.raises(UserError, match="tilt 6 can't be left out, there are 1 to 5"):
+            read_alignment(path, told, left_out=[5])
+        with pytest.raises(UserError, match="no tilt is left"):
+            read_alignment(path, told, left_out=range(5))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -27,6 +27,7 @@ from vitreous.errors import UnknownFormatError, VitreousError
 COMMANDS = {
     "run": "Make tomograms of tilt series: the main job.",
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
+    "convert": "Convert alignments between programs, volumes between modes and axis orders.",
     "info": "Say what files are, by their content, and what they hold.",
     "doctor": "Say what this installation and machine have, and what is missing.",
 }

@@ -4,10 +4,10 @@ What a family can't hold is named by `conversion_losses` with what it costs in p
 else is there when a written file is read again, which `write_alignment` does each time.
 """
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from vitreous.errors import OutputError, UnknownFormatError, UserError
 from vitreous.formats import aretomo, eman, imod, relion, warp
 from vitreous.formats.facts import NOTHING, PartialFacts, Told
+from vitreous.formats.families import FAMILIES, AretomoKernel, Family
 from vitreous.formats.kinds import Kind, kind_of
 from vitreous.geometry.motions import box_points
 from vitreous.geometry.rotations import rotation_x, view_angles, view_rotation
 from vitreous.records.alignment import Agreement, Alignment
 from vitreous.records.tilt_series import TiltSeries
 
-Array = NDArray[np.float64]
+log = logging.getLogger(__name__)
 
-Family = Literal["imod", "aretomo", "relion5", "relion4", "warp", "eman"]
-FAMILIES: tuple[Family, ...] = get_args(Family)
+Array = NDArray[np.float64]
 
 OF_KIND: dict[Kind, Family] = {
     Kind.XF: "imod",
@@ -42,6 +42,13 @@ OF_SUFFIX: dict[str, Family] = {
     ".xml": "warp",
     ".json": "eman",
 }
+
+TURNS_THE_OTHER_WAY = {
+    "warp": "%s: Warp turns the other way: angles negated, same hand as IMOD's rotx. Where its "
+    "angles are the stage's, not inverted at import, its volume is the z-mirror of IMOD's",
+    "eman": "%s: EMAN2 turns the other way: angles negated, same hand as IMOD's rotx",
+}
+"""What is said when one of these is read or written: never mirror a volume silently."""
 
 TOLERANCE_PX = 1e-3  # what a written file may differ by when it is read again
 USUAL_THICKNESS = 2000.0  # angstrom, of the field in which errors are counted
@@ -78,7 +85,7 @@ def read_alignment(
     x_tilts: Path | None = None,
     left_out: Collection[int] = (),
     tomogram: str | None = None,
-    aretomo_kernel: aretomo.Kernel | None = None,
+    aretomo_kernel: AretomoKernel | None = None,
 ) -> Alignment:
     """Read an alignment of any family.
 
@@ -88,6 +95,30 @@ def read_alignment(
     """
     told = facts or NOTHING
     family = family or family_of(path)
+    _say_sense(family, path)
+    return _read(
+        path,
+        told,
+        family,
+        angles=angles,
+        x_tilts=x_tilts,
+        left_out=left_out,
+        tomogram=tomogram,
+        aretomo_kernel=aretomo_kernel,
+    )
+
+
+def _read(
+    path: Path,
+    told: Told,
+    family: Family,
+    *,
+    angles: Path | None = None,
+    x_tilts: Path | None = None,
+    left_out: Collection[int] = (),
+    tomogram: str | None = None,
+    aretomo_kernel: AretomoKernel | None = None,
+) -> Alignment:
     if family == "imod" and angles is None and kind_of(path) is Kind.ANGLES:
         return imod.read_aligned(path, told, left_out=left_out)
     if family == "imod":
@@ -100,7 +131,24 @@ def read_alignment(
         alignment = eman.read(path, told)
     else:
         alignment = relion.read(path, told, tomogram=tomogram)
-    return alignment.without(left_out)
+    return _without(alignment, left_out, path)
+
+
+def _without(alignment: Alignment, sections: Collection[int], path: Path) -> Alignment:
+    for section in sections:
+        if not 0 <= section < alignment.section_count:
+            raise UserError(
+                f"{path}: tilt {section + 1} can't be left out, there are 1 to "
+                f"{alignment.section_count}"
+            )
+    if not set(alignment.sections.tolist()) - set(sections):
+        raise UserError(f"{path}: no tilt is left")
+    return alignment.without(sections)
+
+
+def _say_sense(family: Family, path: Path) -> None:
+    if family in TURNS_THE_OTHER_WAY:
+        log.info(TURNS_THE_OTHER_WAY[family], path)
 
 
 def write_alignment(
@@ -112,15 +160,17 @@ def write_alignment(
     series: TiltSeries | None = None,
     stack: Path | None = None,
     source: Path | None = None,
-    aretomo_kernel: aretomo.Kernel | None = None,
+    aretomo_kernel: AretomoKernel | None = None,
 ) -> list[Path]:
     """Write an alignment, read it again and compare; returns the files.
 
-    name, series, stack: what RELION's tables say beside the alignment. source: an XML of Warp
-    whose other content is kept. What the family can't hold is left (`conversion_losses`); any
-    other difference of more than 1e-3 px is an `OutputError`.
+    series, stack: what RELION's and Warp's files say beside the alignment. source: a file of the
+    same family (for RELION of either version, the tomogram `name`) whose other content is kept.
+    What the family can't hold is left (`conversion_losses`); any other difference of more than
+    1e-3 px is an `OutputError`.
     """
     family = family or family_for(path)
+    _say_sense(family, path)
     if family == "imod":
         written = imod.write(alignment, path)
     elif family == "aretomo":
@@ -131,9 +181,14 @@ def write_alignment(
     elif family == "eman":
         written = eman.write(alignment, path)
     else:
-        version: Literal[4, 5] = 4 if family == "relion4" else 5
         written = relion.write(
-            alignment, path, version=version, name=name, series=series, stack=stack
+            alignment,
+            path,
+            version=4 if family == "relion4" else 5,
+            name=name,
+            series=series,
+            stack=stack,
+            source=source,
         )
     _require_same(path, family, alignment, aretomo_kernel)
     return written
@@ -147,10 +202,10 @@ def _nominal_tilts(series: TiltSeries | None, alignment: Alignment) -> Array | N
 
 
 def _require_same(
-    path: Path, family: Family, alignment: Alignment, kernel: aretomo.Kernel | None
+    path: Path, family: Family, alignment: Alignment, kernel: AretomoKernel | None
 ) -> None:
     told = PartialFacts(alignment.section_count, alignment.image_size, alignment.pixel_size)
-    again = read_alignment(path, told, family=family, aretomo_kernel=kernel)
+    again = _read(path, told, family, aretomo_kernel=kernel or "2")
     kept = held_by(alignment, family)[0]
     if not np.array_equal(again.sections, kept.sections):
         raise OutputError(

@@ -36,7 +36,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +43,7 @@ from numpy.typing import NDArray
 from vitreous.errors import FormatError
 from vitreous.formats.content import read_text
 from vitreous.formats.facts import NOTHING, Told, miscounted, settled
+from vitreous.formats.families import AretomoKernel
 from vitreous.formats.numbers import parse_columns, parse_number
 from vitreous.formats.products import write_text
 from vitreous.geometry.rotations import rotation_z
@@ -54,7 +54,7 @@ from vitreous.records.images import StackFacts
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
-Kernel = Literal["2", "3"]
+Kernel = AretomoKernel
 
 FIRST_LINE = "# AreTomo Alignment / Priims bprmMn"
 COLUMN_HEAD = (

@@ -12,7 +12,6 @@ s = 0.
 """
 
 import json
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +25,8 @@ from vitreous.formats.products import write_text
 from vitreous.records.alignment import Alignment, alignment_from_angles
 from vitreous.records.images import StackFacts
 
-log = logging.getLogger(__name__)
-
 Array = NDArray[np.float64]
 
-TURNS = "%s: EMAN2 turns the other way: angles negated, same hand as IMOD's rotx"
 LOSS_OF_LEFT_OUT = 1000.0
 LARGEST_LOSS = 500.0
 PLAIN_PX = 1e-3  # an angle list holds no axis and no shifts beyond this
@@ -74,7 +70,6 @@ def from_alignment(alignment: Alignment) -> Array:
 def read(path: Path, told: Told = NOTHING) -> Alignment:
     """Read e2tomogram's JSON, or a list of angles."""
     text = read_text(path)
-    log.info(TURNS, path)
     if not text.lstrip().startswith("{"):
         tilts = read_angles(path)
         params = np.zeros((len(tilts), 5))
@@ -129,7 +124,6 @@ def _numbers(record: dict[str, object], key: str, path: Path, columns: int | Non
 def write(alignment: Alignment, path: Path) -> list[Path]:
     """Write e2tomogram's JSON, or (`.tlt`, `.rawtlt`) a list of angles of all sections."""
     params = from_alignment(alignment)
-    log.info(TURNS, path)
     if path.suffix in (".tlt", ".rawtlt"):
         if np.abs(params[:, [0, 1, 2, 4]]).max() > PLAIN_PX:
             raise UserError(

@@ -316,8 +316,9 @@ def _used_lines(
     facts = settled(path, told, sections=total if of_used_only else count)
     if excluded and not 0 <= excluded[0] <= excluded[-1] < facts.sections:
         raise UserError(
-            f"left out are sections {[i + 1 for i in excluded]}, "
-            f"but the stack has only {facts.sections}"
+            f"{path}: tilt {excluded[-1] + 1} can't be left out, there are 1 to {facts.sections}"
         )
     sections = np.setdiff1d(np.arange(facts.sections), excluded)
+    if not len(sections):
+        raise UserError(f"{path}: no tilt is left")
     return (np.arange(count) if of_used_only else sections), facts, sections

@@ -26,10 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitreous.errors import UserError
-from vitreous.formats.facts import NOTHING, Told, settled
+from vitreous.formats.facts import NOTHING, PartialFacts, Told, settled
 from vitreous.formats.relion_sets import (
     SECTION,
     Tomogram,
+    kept_rows,
     read_tomogram,
     row_of,
     rows_of,
@@ -190,22 +191,27 @@ def write(
     name: str | None = None,
     series: TiltSeries | None = None,
     stack: Path | None = None,
+    source: Path | None = None,
 ) -> list[Path]:
     """Write a set of one tomogram, named `name` (else the series', else the file's).
 
-    series: where tilts' nominal angle, pre-exposure and unknown columns come from. Left-out
-    sections get no row. A RELION-4 set needs a tomogram size: the field of view as the axis turns
-    it, and the alignment's thickness (else 3000 A).
+    series, or `source`, a set with the tomogram `name`: where nominal angles, pre-exposure and all
+    other columns come from. Left-out sections get no row. A RELION-4 set needs a tomogram size:
+    the field of view as the axis turns it, and the alignment's thickness (else 3000 A).
     """
-    name = name or (series.name if series else path.stem)
-    rows = rows_of(series, alignment.sections.tolist())
+    sections = alignment.sections.tolist()
+    if source is not None:
+        told = PartialFacts(sections=alignment.section_count)
+        name, rows, overview = kept_rows(source, name, told, sections)
+    else:
+        name = name or (series.name if series else path.stem)
+        rows, overview = rows_of(series, sections), row_of(series, name)
     for row, section in zip(rows, alignment.sections, strict=True):
         row[SECTION] = f"{section + 1}/{alignment.section_count}"
         if stack is not None:
             row["rlnMicrographName"] = _image_name(stack, int(section))
         for label in (*ANGLES, *SHIFTS, *MATRIX):
             row.pop(label, None)
-    overview = row_of(series, name)
     overview["rlnTomoTiltSeriesPixelSize"] = f"{alignment.pixel_size:.8g}"
     size = tomogram_size(alignment)
     if version == 4 or alignment.thickness_angstrom is not None:
@@ -213,7 +219,7 @@ def write(
     if version == 4:
         _add_matrices(rows, alignment, size)
         overview.pop("rlnTomoTiltSeriesStarFile", None)
-        overview["rlnTomoTiltSeriesName"] = str(stack or f"{name}.mrc")
+        overview.setdefault("rlnTomoTiltSeriesName", str(stack or f"{name}.mrc"))
         overview["rlnTomoFrameCount"] = str(len(alignment))
         if alignment.left_out:
             log.warning(

@@ -243,22 +243,33 @@ def read_tilt_series(path: Path, told: Told = NOTHING, *, name: str | None = Non
     )
 
 
+def kept_rows(
+    source: Path, name: str | None, told: Told, sections: Sequence[int]
+) -> tuple[str, list[dict[str, str]], dict[str, str]]:
+    """(name, rows of the given sections, the set's row) as a set has them."""
+    tomogram = read_tomogram(source, name)
+    found, _ = sections_of(tomogram.tilts, told, source)
+    rows = dict(zip(found.tolist(), tomogram.tilts.rows(), strict=True))
+    return tomogram.name, [rows[section] for section in sections], dict(tomogram.row)
+
+
 def rows_of(series: TiltSeries | None, sections: Sequence[int]) -> list[dict[str, str]]:
     """What a series knows of its tilts, as RELION's columns, for the given sections."""
     tilts = {tilt.section: tilt for tilt in series.tilts} if series else {}
-    rows = []
+    rows, unknown = [], 0
     for section in sections:
         tilt = tilts.get(section)
         row = dict(tilt.extra) if tilt else {}
         if tilt:
             row |= {"rlnMicrographMovieName": tilt.movie} if tilt.movie else {}
             row["rlnTomoNominalStageTiltAngle"] = f"{tilt.nominal_tilt_degrees:.6f}"
-        if tilt is None or tilt.pre_exposure is None:
-            log.warning("section %d: pre-exposure unknown, written as 0", section + 1)
+        unknown += tilt is None or tilt.pre_exposure is None
         row["rlnMicrographPreExposure"] = f"{(tilt and tilt.pre_exposure) or 0.0:.6f}"
         if series and series.nominal_axis_degrees is not None:
             row["rlnTomoNominalTiltAxisAngle"] = f"{series.nominal_axis_degrees:.6f}"
         rows.append(row)
+    if unknown:
+        log.warning("the pre-exposure of %d tilts is unknown, written as 0", unknown)
     return rows
 
 
@@ -271,9 +282,10 @@ def row_of(series: TiltSeries | None, name: str) -> dict[str, str]:
     }
     row = dict(series.extra) if series else {}
     row["rlnTomoName"] = name
+    if guessed := [label for label, value in known.items() if value is None and label not in row]:
+        said = ", ".join(f"{label} {OPTICS[label]:g}" for label in guessed)
+        log.warning("nobody says the optics, written are: %s", said)
     for label, value in known.items():
-        if value is None and label not in row:
-            log.warning("%s unknown, written as %g", label, OPTICS[label])
         row[label] = f"{OPTICS[label] if value is None else value:.6f}"
     return {"rlnTomoHand": "-1.000000", "rlnOpticsGroupName": "opticsGroup1"} | row
 

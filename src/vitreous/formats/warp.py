@@ -52,10 +52,6 @@ class Said(TypedDict, total=False):
     image_size: tuple[int, int]
 
 
-TURNS = (
-    "%s: Warp turns the other way: angles negated, same hand as IMOD's rotx. Where its angles are "
-    "the stage's, not inverted at import, this volume is the z-mirror of IMOD's"
-)
 LARGEST_GRID = 1_000_000
 VOLUME_WARP = ("GridVolumeWarpX", "GridVolumeWarpY", "GridVolumeWarpZ")
 IDENTITY = (1.0, 0.0, 0.0, 1.0)
@@ -84,7 +80,6 @@ def read(path: Path, told: Told = NOTHING) -> Alignment:
     offsets = np.stack([_values(root, f"AxisOffset{a}", path, views) for a in "XY"], -1)
     middle = image / 2 - np.asarray(facts.image_size) // 2 * facts.pixel_size
     _name_what_is_left(root, path)
-    log.info(TURNS, path)
 
     volume = _attribute_numbers(root, "VolumeDimensionsAngstrom", 3, path)
     sections = np.flatnonzero(used)
@@ -307,7 +302,6 @@ def write(
         _set_values(root, f"AxisOffset{name}", [_text(o) for o in offsets[nearest, axis]])
     _set_movement(root, alignment, nearest)
 
-    log.info(TURNS, path)
     ET.indent(root, "\t")
     body = ET.tostring(root, encoding="unicode")
     write_text(path, f'\ufeff<?xml version="1.0" encoding="utf-8"?>\n{body}')
