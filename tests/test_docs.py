@@ -1,0 +1,40 @@
+"""What the documentation tells people to type exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from vitreous.cli.main import build
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def typed_commands(page: Path) -> list[list[str]]:
+    """The words of each vitreous command in a page's shell blocks, comments cut off."""
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    words = [line.partition(" #")[0].split() for line in lines]
+    return [line for line in words if line and Path(line[0]).name == "vitreous"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_option_in_the_docs_exists(page: Path) -> None:
+    app = build()
+    everywhere = {"--help", "--verbose", "--quiet", "-v", "-q", "--version"}
+
+    for _, command, *words in typed_commands(page):
+        if command == "COMMAND":
+            continue
+        assert command in app, f"{page.name}: vitreous {command}"
+        if command.startswith("-"):
+            continue
+        options = app[command].assemble_argument_collection(parse_docstring=True)
+        known = everywhere.union(*(option.names for option in options))
+        unknown = {word for word in words if word.startswith("-")} - known
+        assert not unknown, f"{page.name}: vitreous {command} {' '.join(unknown)}"
+
+
+def test_the_readme_has_commands_to_check() -> None:
+    assert len(typed_commands(PAGES[0])) > 5
