@@ -41,6 +41,16 @@ def coefficients_shape(alignment: Alignment, binning: int) -> tuple[int, int, in
     return len(alignment), rows // binning + 2 * BORDER, columns // binning + 2 * BORDER
 
 
+ARRAYS_OF_AN_IMAGE = 4  # of the padded size: image and spectrum, each with its copy of work
+
+
+def preparing_bytes(alignment: Alignment, binning: int) -> int:
+    """Memory that reading and filtering one image takes, beside its coefficients."""
+    columns, rows = alignment.image_size
+    padded = fourier.frame_for((rows, columns), binning).padded
+    return ARRAYS_OF_AN_IMAGE * 4 * int(np.prod(padded, dtype=np.int64))
+
+
 def prepare(
     stack: ImageStack,
     alignment: Alignment,
@@ -53,7 +63,7 @@ def prepare(
     """Read, repair, filter and bin every image that the alignment uses, into `out`.
 
     The filter runs across the tilt axis of each view. NaN and infinite pixels become the image's
-    mean; how many there were is logged.
+    mean; how many there were is logged, and which images hold nothing.
     """
     columns, rows = alignment.image_size
     frame = fourier.frame_for((rows, columns), settings.binning)
@@ -73,11 +83,15 @@ def prepare(
     factors = factors * view_weights(alignment, settings)
     step = 1 / line.padded if not iterative else 1.0
     zero_mean = (iterative or settings.weighting == "none") and not settings.keep_mean
-    repaired = 0
+    holes: dict[int, int] = {}  # by section, from 1
+    blank = []
     levels = np.zeros(len(alignment))
     for view, section in enumerate(alignment.sections):
-        image, holes = grey_values(stack, int(section), settings)
-        repaired += holes
+        image, missing = grey_values(stack, int(section), settings)
+        if missing:
+            holes[int(section) + 1] = missing
+        if image.min() == image.max():
+            blank.append(int(section) + 1)
         mean = float(image.mean())
         if settings.taper:
             fade_to(image, mean, settings.taper)
@@ -98,8 +112,15 @@ def prepare(
             levels[view] = mean * float(table[0])
             out[view] -= np.float32(levels[view])
         progress(view + 1, len(alignment))
-    if repaired:
-        log.warning("%d NaN or infinite pixels were replaced by their image's mean", repaired)
+    if holes:
+        log.warning(
+            "%d NaN or infinite pixels were replaced by their image's mean (tilts %s)",
+            sum(holes.values()),
+            ", ".join(map(str, holes)),
+        )
+    if blank:
+        names = ",".join(map(str, blank))
+        log.warning("tilts %s show nothing, one grey value all over: --exclude %s", names, names)
     return Prepared(out, levels, (frame.binned[1], frame.binned[0]), voxel_size)
 
 
@@ -119,6 +140,8 @@ def view_weights(alignment: Alignment, settings: ReconstructSettings) -> Array:
             f"the stack {alignment.section_count} sections"
         )
     chosen = np.asarray(settings.view_weights)[alignment.sections]
+    if not chosen.mean() > 0:
+        raise UserError("view_weights of the tilts that are used have no mean above 0")
     return chosen / chosen.mean()
 
 
@@ -130,7 +153,7 @@ def grey_values(
     finite = np.isfinite(image)
     holes = int(image.size - np.count_nonzero(finite))
     if holes == image.size:
-        raise UserError(f"section {section + 1} holds no number at all: leave it out")
+        raise UserError(f"tilt {section + 1} holds no number at all: --exclude {section + 1}")
     if holes:
         image[~finite] = image[finite].mean()
     if settings.log_base is not None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vitreous.errors import UserError
 from vitreous.kernels import shear as kernel
 from vitreous.kernels.device import Device
-from vitreous.kernels.shear import Shear
+from vitreous.kernels.shear import Lines, Shear
 from vitreous.reconstruct.field import Field, field_of
 from vitreous.reconstruct.images import Prepared
 from vitreous.reconstruct.settings import ReconstructSettings
@@ -24,10 +24,29 @@ from vitreous.records.alignment import Alignment
 
 Floats = NDArray[np.float32]
 
-LINES_AT_ONCE = (
-    4  # so that volume, change and weight of these lines stay in the last level of cache
-)
+LINES_AT_ONCE = 4  # so that their volume, change and weight stay in the last level of cache
+CACHED_BYTES = 16 << 20  # lines so large that they can't are taken one a thread
 MOST_UNEVEN_LINES = 0.25
+
+
+def lines_at_once(shear: Shear, threads: int) -> int:
+    """How many lines are iterated together."""
+    nx, _, nz = shear.size
+    return max(threads, min(LINES_AT_ONCE, CACHED_BYTES // (4 * nz * nx)))
+
+
+def slab_bytes(shear: Shear, lines: Lines, settings: ReconstructSettings, threads: int) -> int:
+    """Memory of a slab: all its lines, and the work arrays of those that are iterated together."""
+    nx, _, nz = shear.size
+    views, width = len(shear.linear), shear.width
+    together = lines_at_once(shear, threads)
+    weights = 1 if settings.method == "sirt" else min(settings.subsets, views)
+    voxels = nz * nx * (lines.count + together * (3 + weights))  # volume, change, mask
+    if shear.shared_drift_y:
+        voxels += nz * nx * lines.rows
+    rays = 6 * views * together * width  # wanted, weights and residuals, whole and by groups
+    projected = threads * (nz + 3) * (nx + 2 * width)  # a line with room at its ends
+    return 4 * (voxels + rays + projected)
 
 
 class SlabMaker:
@@ -55,23 +74,33 @@ class SlabMaker:
         self.shear, self.settings, self.device, self.mask = shear, settings, device, mask
         self.images = device.put(images.coefficients)
         self.field: Field | None = field_of(alignment, images)
-        self.lines = max(LINES_AT_ONCE, threads)
+        self.lines = lines_at_once(shear, threads)
         self.subsets = _subsets(alignment, settings)
+        self.work: dict[str, Floats] = {}
 
     def slab(self, row: int, rows: int) -> Floats:
-        """Rows row ... row + rows - 1 of the tomogram, (z, rows, x)."""
+        """Rows row ... row + rows - 1 of the tomogram, (z, rows, x); overwritten by the next."""
         nx, _, nz = self.shear.size
         lines = kernel.lines_for(self.shear, row, rows)
-        volume = self.device.zeros((nz, lines.count, nx))
+        volume = self._array("volume", (nz, lines.count, nx))
         for start in range(0, lines.count, self.lines):
             stop = min(start + self.lines, lines.count)
             volume[:, start:stop] = self._solved(lines.first_line + start, stop - start)
-        out = self.device.zeros((nz, rows, nx))
-        slab = self.device.get(kernel.level_all(volume, self.shear, lines, out))
+        if self.shear.shared_drift_y:
+            out = self._array("slab", (nz, rows, nx))
+            slab = self.device.get(kernel.level_all(volume, self.shear, lines, out))
+        else:
+            first = lines.first_row - lines.first_line
+            slab = self.device.get(volume[:, first : first + rows])
         if self.settings.add or self.settings.multiply is not None:
             slab += np.float32(self.settings.add)
             slab *= np.float32(1.0 if self.settings.multiply is None else self.settings.multiply)
         return slab
+
+    def _array(self, name: str, shape: tuple[int, ...]) -> Floats:
+        if name not in self.work or self.work[name].shape != shape:
+            self.work[name] = self.device.zeros(shape)
+        return self.work[name]
 
     def _solved(self, first_line: int, count: int) -> Floats:
         """(z, count, x): the lines after all iterations."""
@@ -94,8 +123,10 @@ class SlabMaker:
             shear = self.shear.chosen(views)
             weight = self.device.zeros(volume.shape)
             kernel.backproject_lines(seen[views], shear, weight)
-            # below half a view: seen by the fringe of a ray only, left as it is
-            weight[:] = np.float32(self.settings.relaxation) * (weight > 0.5) / weight.clip(0.5)
+            fringe = weight <= 0.5  # seen by the end of a ray only: left as it is
+            np.maximum(weight, np.float32(0.5), out=weight)
+            np.divide(np.float32(self.settings.relaxation), weight, out=weight)
+            weight[fringe] = 0
             if support is not None:
                 weight *= support
             groups.append((shear, measured[views], seen[views] * np.float32(1 / nz), weight))

@@ -1,11 +1,11 @@
 """Stack + alignment -> tomogram, slab by slab.
 
 `plan` says what a reconstruction is and needs; `Reconstruction` hands out slabs of rows, so that a
-volume larger than memory can be written as it comes; `reconstruct` collects them into one array.
+volume larger than memory can be written as it comes; `reconstruct_tomogram` collects them into one
+array.
 """
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,8 @@ from vitreous.kernels.machine import use_threads
 from vitreous.kernels.shear import Shear, shear_of
 from vitreous.reconstruct import iterative, weighted
 from vitreous.reconstruct.grid import adjusted, placed, tomogram_grid
-from vitreous.reconstruct.images import coefficients_shape, prepare
+from vitreous.reconstruct.images import coefficients_shape, prepare, preparing_bytes
+from vitreous.reconstruct.scratch import ScratchArray
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
 from vitreous.records.images import ImageStack
@@ -35,14 +36,15 @@ Floats = NDArray[np.float32]
 CPU = Device("cpu")
 SLAB_BYTES = 64 << 20
 MOST_ROWS = 64
+PROGRAM_BYTES = 230_000_000  # the interpreter, the libraries and the compiled kernels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """What will be made, of what, and the memory it takes.
 
-    image_bytes: the filtered images, in memory or, `on_disk`, in a scratch file; slab_bytes: what
-    one slab and its work arrays take.
+    image_bytes: the filtered images, in memory or, `on_disk`, in a scratch file; preparing_bytes:
+    what filtering one of them takes; slab_bytes: what one slab and its work arrays take.
     """
 
     alignment: Alignment
@@ -50,13 +52,15 @@ class Plan:
     shear: Shear
     slab_rows: int
     image_bytes: int
+    preparing_bytes: int
     slab_bytes: int
     on_disk: bool
 
     @property
     def memory_bytes(self) -> int:
-        """Memory in all, beside the interpreter."""
-        return self.slab_bytes + (0 if self.on_disk else self.image_bytes)
+        """The most memory at a time, all in all (docs/memory.md has the measured figures)."""
+        images = 0 if self.on_disk else self.image_bytes
+        return PROGRAM_BYTES + images + max(self.preparing_bytes, self.slab_bytes)
 
 
 def plan(
@@ -71,28 +75,39 @@ def plan(
     """Decide grid, slabs and where the filtered images go.
 
     `grid` is the unmoved grid of the output where that is not the house's own. Where images and
-    slab don't fit into `memory_bytes`, the images go to a scratch file.
+    slab don't fit into `memory_bytes`, the images go to a scratch file; then slabs get thinner.
     """
     used = adjusted(alignment, settings, image_size)
     where = placed(grid or tomogram_grid(used, settings), used, settings)
     binned = (image_size[0] // settings.binning, image_size[1] // settings.binning)
     shear = shear_of(used, where, binned, used.pixel_size * settings.binning)
+    images = int(np.prod(coefficients_shape(used, settings.binning), dtype=np.int64)) * 4
+    preparing = preparing_bytes(used, settings.binning)
     nx, ny, nz = where.size
     rows = int(np.clip(SLAB_BYTES // (4 * nx * nz), max(4, threads), MOST_ROWS))
-    lines = kernel.lines_for(shear, 0, min(rows, ny))
-    slab = nz * nx * (lines.levelled_rows + lines.rows)
-    if settings.method != "wbp":
-        slab += 2 * nz * nx * lines.count + len(used) * lines.count * shear.width * 3
-    slab += len(used) * lines.count * shear.width
-    images = int(np.prod(coefficients_shape(used, settings.binning), dtype=np.int64)) * 4
-    slab *= 4
-    on_disk = memory_bytes is not None and images + slab > memory_bytes
-    if memory_bytes is not None and slab > memory_bytes:
+    rows = min(rows, ny)
+    slab = slab_bytes(shear, rows, settings, threads)
+    if memory_bytes is None:
+        return Plan(used, where, shear, rows, images, preparing, slab, on_disk=False)
+    room = memory_bytes - PROGRAM_BYTES
+    while slab > room and rows > 1:
+        rows = -(-rows // 2)
+        slab = slab_bytes(shear, rows, settings, threads)
+    need = max(slab, preparing)
+    if need > room:
         raise UserError(
-            f"a slab of {rows} rows takes {slab / 1e9:.1f} GB, {memory_bytes / 1e9:.1f} GB are "
-            "allowed: allow more memory, or bin"
+            f"{memory_bytes / 1e9:.2g} GB of memory are allowed, at least "
+            f"{(PROGRAM_BYTES + need) / 1e9:.2g} GB are needed: allow more, or bin"
         )
-    return Plan(used, where, shear, min(rows, ny), images, slab, on_disk)
+    return Plan(used, where, shear, rows, images, preparing, slab, on_disk=images + need > room)
+
+
+def slab_bytes(shear: Shear, rows: int, settings: ReconstructSettings, threads: int) -> int:
+    """Memory of a slab of so many rows with its work arrays."""
+    lines = kernel.lines_for(shear, 0, rows)
+    if settings.method == "wbp":
+        return weighted.slab_bytes(shear, lines, settings)
+    return iterative.slab_bytes(shear, lines, settings, threads)
 
 
 class Reconstruction:
@@ -135,14 +150,12 @@ class Reconstruction:
             threads=threads,
             memory_bytes=memory_bytes,
         )
-        if mask is not None and mask.shape != self.plan.grid.shape:
-            raise UserError(
-                f"the mask is {mask.shape} (z, y, x), the tomogram {self.plan.grid.shape}"
-            )
+        if mask is not None:
+            _require_fitting(mask, self.plan.grid, settings)
         self._stack, self._settings, self._mask = stack, settings, mask
         self._device, self._threads, self._scratch = device, threads, scratch
         self._progress = progress
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._on_disk: ScratchArray | None = None
 
     def __enter__(self) -> Self:
         use_threads(self._threads)
@@ -164,12 +177,14 @@ class Reconstruction:
 
     def __exit__(self, *_: object) -> None:
         del self._maker
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._on_disk = None
 
     def slab(self, row: int, rows: int) -> Floats:
         """Rows row ... row + rows - 1 as (z, rows, x); its memory is used again by the next."""
-        return self._maker.slab(row, rows)
+        slab = self._maker.slab(row, rows)
+        if self._on_disk is not None:
+            self._on_disk.forget()
+        return slab
 
     def slabs(self) -> Iterator[tuple[int, Floats]]:
         """(first row, slab) of the whole tomogram, rising in y."""
@@ -182,19 +197,30 @@ class Reconstruction:
     def _preparing(self, done: int, of: int) -> None:
         slabs = -(-self.plan.grid.size[1] // self.plan.slab_rows)
         self._progress(done * slabs // of, 2 * slabs)
+        if self._on_disk is not None:
+            self._on_disk.forget()
 
     def _room(self) -> Floats:
         """Memory for the filtered images: an array, or a scratch file that goes away afterwards."""
         shape = coefficients_shape(self.plan.alignment, self._settings.binning)
         if not self.plan.on_disk:
             return np.empty(shape, np.float32)
-        self._folder = tempfile.TemporaryDirectory(prefix="vitreous-", dir=self._scratch)
-        log.info("the filtered images go to a scratch file in %s", self._folder.name)
-        path = Path(self._folder.name) / "images.raw"
-        return np.asarray(np.memmap(path, np.float32, "w+", shape=shape))
+        self._on_disk = ScratchArray(shape, self._scratch)
+        return self._on_disk.array
 
 
-def reconstruct(
+def _require_fitting(mask: Floats, grid: Grid, settings: ReconstructSettings) -> None:
+    if settings.method == "wbp":
+        raise UserError("a mask is for sirt and os-sart: wbp can't use it")
+    if mask.shape != grid.shape:
+        nz, ny, nx = mask.shape
+        raise UserError(
+            f"the mask has {nx} x {ny} x {nz} voxels, the tomogram will have "
+            f"{grid.size[0]} x {grid.size[1]} x {grid.size[2]}: they must be the same"
+        )
+
+
+def reconstruct_tomogram(
     stack: ImageStack,
     alignment: Alignment,
     settings: ReconstructSettings | None = None,

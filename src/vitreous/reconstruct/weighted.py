@@ -5,13 +5,24 @@ from numpy.typing import NDArray
 
 from vitreous.kernels import shear as kernel
 from vitreous.kernels.device import Device
-from vitreous.kernels.shear import Shear
+from vitreous.kernels.shear import Lines, Shear
 from vitreous.reconstruct.field import Field, field_of
 from vitreous.reconstruct.images import Prepared
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
 
 Floats = NDArray[np.float32]
+
+
+def slab_bytes(shear: Shear, lines: Lines, settings: ReconstructSettings) -> int:
+    """Memory of a slab: its sheared lines, what is back-projected, what comes of it."""
+    nx, _, nz = shear.size
+    voxels = nz * nx * lines.levelled_rows
+    if shear.shared_drift_y:
+        voxels += nz * nx * lines.rows
+    if settings.combine == "mean":
+        voxels += nz * nx * lines.rows
+    return 4 * (voxels + len(shear.linear) * lines.count * shear.width)
 
 
 class SlabMaker:
@@ -47,7 +58,9 @@ class SlabMaker:
         volume = self._array("volume", (nz, lines.levelled_rows, nx))
         volume[:] = 0
         kernel.backproject(planes, self.shear, lines, volume)
-        slab = kernel.level(volume, self.shear, lines, self._array("slab", (nz, rows, nx)))
+        slab = volume
+        if self.shear.shared_drift_y:
+            slab = kernel.level(volume, self.shear, lines, self._array("slab", (nz, rows, nx)))
         return self._finished(self.device.get(slab), row)
 
     def _array(self, name: str, shape: tuple[int, ...]) -> Floats:
