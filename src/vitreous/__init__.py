@@ -7,6 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vitreous.formats.alignments import read_alignment as read_alignment
+    from vitreous.formats.alignments import write_alignment as write_alignment
+    from vitreous.formats.images import open_images as open_images
+    from vitreous.formats.mrc import read_volume as read_volume
+    from vitreous.pipeline.tomogram import write_tomogram as write_tomogram
+    from vitreous.reconstruct.reproject import reproject as reproject
+    from vitreous.reconstruct.settings import ReconstructSettings as ReconstructSettings
+    from vitreous.reconstruct.tomogram import Reconstruction as Reconstruction
+    from vitreous.reconstruct.tomogram import reconstruct_tomogram as reconstruct_tomogram
     from vitreous.records.alignment import Alignment as Alignment
     from vitreous.records.images import ArrayStack as ArrayStack
     from vitreous.records.images import StackFacts as StackFacts
@@ -21,13 +30,39 @@ _HOMES = {
     "Alignment": "vitreous.records.alignment",
     "ArrayStack": "vitreous.records.images",
     "Grid": "vitreous.records.volume",
+    "ReconstructSettings": "vitreous.reconstruct.settings",
+    "Reconstruction": "vitreous.reconstruct.tomogram",
     "StackFacts": "vitreous.records.images",
     "Tilt": "vitreous.records.tilt_series",
     "TiltSeries": "vitreous.records.tilt_series",
     "Volume": "vitreous.records.volume",
+    "open_images": "vitreous.formats.images",
+    "read_alignment": "vitreous.formats.alignments",
+    "read_volume": "vitreous.formats.mrc",
+    "reconstruct_tomogram": "vitreous.reconstruct.tomogram",
+    "reproject": "vitreous.reconstruct.reproject",
+    "write_alignment": "vitreous.formats.alignments",
+    "write_tomogram": "vitreous.pipeline.tomogram",
 }
 
-__all__ = ["Alignment", "ArrayStack", "Grid", "StackFacts", "Tilt", "TiltSeries", "Volume"]
+__all__ = [
+    "Alignment",
+    "ArrayStack",
+    "Grid",
+    "ReconstructSettings",
+    "Reconstruction",
+    "StackFacts",
+    "Tilt",
+    "TiltSeries",
+    "Volume",
+    "open_images",
+    "read_alignment",
+    "read_volume",
+    "reconstruct_tomogram",
+    "reproject",
+    "write_alignment",
+    "write_tomogram",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -36,7 +36,7 @@ def bilinear(image, u, v, half_open):
 
 
 def reconstruct_directly(stack, alignment, settings, grid=None, half_open=False):
-    """Like `reconstruct`, slowly."""
+    """Like `reconstruct_tomogram`, slowly."""
     _, height, width = stack.shape
     todo = plan(alignment, settings, (width, height), grid=grid)
     used = todo.alignment

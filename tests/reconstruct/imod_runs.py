@@ -14,7 +14,7 @@ from tests.reconstruct.direct import reconstruct_directly
 from vitreous.formats import imod
 from vitreous.reconstruct.grid import adjusted, tomogram_grid
 from vitreous.reconstruct.settings import ReconstructSettings
-from vitreous.reconstruct.tomogram import reconstruct
+from vitreous.reconstruct.tomogram import reconstruct_tomogram
 from vitreous.reconstruct.weighted import run_out_beyond_arc
 from vitreous.records.images import ArrayStack, StackFacts
 from vitreous.records.volume import Grid
@@ -141,7 +141,7 @@ class Oracle:
             if settings.mask_edges is not None:
                 run_out_beyond_arc(volume, volume.mean(), settings.mask_edges)
         else:
-            volume = reconstruct(stack, alignment, settings, grid=grid).data
+            volume = reconstruct_tomogram(stack, alignment, settings, grid=grid).data
         native = volume.transpose(1, 0, 2)[:, ::-1]  # (row, depth, x)
         if run.order == "parallel":
             return native.transpose(1, 0, 2)

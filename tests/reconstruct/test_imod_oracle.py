@@ -8,7 +8,7 @@ from vitreous.formats import imod
 from vitreous.pipeline.tomogram import Scaling, scale
 from vitreous.reconstruct.reproject import reproject
 from vitreous.reconstruct.settings import ReconstructSettings
-from vitreous.reconstruct.tomogram import reconstruct
+from vitreous.reconstruct.tomogram import reconstruct_tomogram
 from vitreous.records.images import StackFacts
 from vitreous.records.volume import Grid
 
@@ -91,7 +91,7 @@ def test_the_logarithm_gives_imods_grey_values(oracle, peers):
     stack, alignment, settings, grid = oracle.inputs(RUNS["t01_plain"])
     logged = settings.model_copy(update={"log_base": 0.0, "multiply": 500.0})
 
-    ours = reconstruct(stack, alignment, logged, grid=grid).data
+    ours = reconstruct_tomogram(stack, alignment, logged, grid=grid).data
 
     assert abs(ours.mean() - peers["t20_log_mode1"].mean()) <= 1
     assert correlation(ours.transpose(1, 0, 2)[:, ::-1], peers["t20_log_mode1"]) > 0.975
@@ -101,7 +101,7 @@ def test_reprojections_are_imods(oracle, peers):
     stack, alignment, _, _ = oracle.inputs(RUNS["t01_plain"])
     whole = ReconstructSettings(combine="imod", grid="imod", **{**USUAL, "rows": None})
     grid = Grid((160, 144, 60), 10.0, imod.volume_centre((160, 144, 60)))
-    volume = reconstruct(stack, alignment, whole, grid=grid)
+    volume = reconstruct_tomogram(stack, alignment, whole, grid=grid)
     views = imod.to_alignment(
         np.broadcast_to(np.eye(2, 3), (2, 2, 3)),
         np.array([-30, 12.5]),

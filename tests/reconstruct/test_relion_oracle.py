@@ -8,7 +8,7 @@ from tests.reconstruct.imod_runs import correlation
 from vitreous.formats.alignments import read_alignment
 from vitreous.pipeline.grids import output_grid
 from vitreous.reconstruct.settings import ReconstructSettings
-from vitreous.reconstruct.tomogram import reconstruct
+from vitreous.reconstruct.tomogram import reconstruct_tomogram
 from vitreous.records.images import ArrayStack, StackFacts
 
 RUNS = {"r5_noweight_bin1": 1, "r5_noweight_Fc": 2}
@@ -62,7 +62,7 @@ def test_the_unweighted_tomogram_is_relions(name, direct, inputs, peers):
     if direct:
         ours = reconstruct_directly(stack, alignment, settings, grid, half_open=True)
     else:
-        ours = reconstruct(stack, alignment, settings, grid=grid).data
+        ours = reconstruct_tomogram(stack, alignment, settings, grid=grid).data
 
     rivals = [p for n, p in peers.items() if n != name and p.shape == ours.shape]
     assert all(correlation(ours, peers[name]) > correlation(ours, rival) for rival in rivals)
@@ -73,7 +73,7 @@ def test_the_unweighted_tomogram_is_relions(name, direct, inputs, peers):
 def test_beads_lie_where_they_were_put(inputs, oracle):
     stack, alignment = inputs
     settings = settings_for(1)
-    volume = reconstruct(
+    volume = reconstruct_tomogram(
         stack, alignment, settings, grid=output_grid(alignment, settings, (112, 96))
     ).data
 

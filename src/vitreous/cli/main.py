@@ -27,8 +27,10 @@ from vitreous.errors import UnknownFormatError, VitreousError
 COMMANDS = {
     "run": "Make tomograms of tilt series: the main job.",
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
+    "reproject": "Project a volume into the tilts of an alignment.",
     "convert": "Convert alignments between programs, volumes between modes and axis orders.",
     "info": "Say what files are, by their content, and what they hold.",
+    "demo": "Reconstruct a built-in phantom: found against truth.",
     "doctor": "Say what this installation and machine have, and what is missing.",
 }
 """Name and summary of every command; `vitreous NAME` calls `vitreous.cli.NAME.NAME`."""
