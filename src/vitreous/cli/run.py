@@ -115,8 +115,7 @@ def run_series(
             volume = file.data
             if settings.axis_order == "xzy":
                 volume = volume.transpose(1, 0, 2)[::-1]
-            average = max(1, round(40 / written.grid.voxel_size))
-            write_slices(volume, picture, written.grid.voxel_size, average)
+            write_slices(volume, picture, written.grid.voxel_size)
         log.info("wrote %s", picture)
         folder.write_manifest(
             {

@@ -1,73 +1,161 @@
-"""Three orthogonal slices of a volume as one picture."""
+"""Three orthogonal slices of a volume as one picture, for the eye: slabs, low-passed.
 
+xy large, zy to the right of it and xz below, in one scale; z runs to the right and upwards.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
 Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
 
-SHOWN = 3.0  # standard deviations round the mean, from black to white
-GAP = 6  # pixels between the slices
-MOST_PIXELS = 1600
+SLAB_ANGSTROM = 100.0  # what a slice averages
+FINEST_ANGSTROM = 60.0  # period that the Gaussian low-pass halves
+DARKEST, BRIGHTEST = 0.7, 99.6  # percentiles inside the field that become black and white
+GAP = 8  # pixels between the slices
+PAGE_PIXELS = 1400  # the longer side
+BARS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # nm
+PAPER, INK = 255, 255  # the page is white, and so is what is written over the slices
+EDGE = 20  # grey of a letter's outline
 
 
-def middle_slices(volume: NDArray[np.generic], average: int) -> tuple[Floats, Floats, Floats]:
-    """(xy, xz, zy) slices through the middle of a volume (z, y, x), means of `average` voxels.
+@dataclass(frozen=True, slots=True, eq=False)
+class Slices:
+    """Slabs round a voxel: xy (y, x), xz (z, x), zy (y, z), their mean grey value each."""
 
-    The volume may be a memory map; xz has z upwards, zy has z to the right.
+    xy: Floats
+    xz: Floats
+    zy: Floats
+
+
+def slices_through(
+    volume: NDArray[np.generic],
+    voxel_size: float,
+    at: tuple[int, int, int] | None = None,
+    slab_angstrom: float = SLAB_ANGSTROM,
+) -> Slices:
+    """Slabs of a volume (z, y, x) round the voxel `at` (x, y, z), by default the middle.
+
+    The volume may be a memory map: only the slabs are read.
     """
     nz, ny, nx = volume.shape
+    x, y, z = at or (nx // 2, ny // 2, nz // 2)
+    thick = max(1, round(slab_angstrom / voxel_size))
 
-    def around(n: int) -> slice:
-        first = max(0, n // 2 - average // 2)
-        return slice(first, min(n, first + average))
+    def around(centre: int, n: int) -> slice:
+        first = int(np.clip(centre - thick // 2, 0, max(n - thick, 0)))
+        return slice(first, first + thick)
 
-    xy = np.asarray(volume[around(nz)], np.float32).mean(0)
-    xz = np.asarray(volume[:, around(ny)], np.float32).mean(1)
-    zy = np.asarray(volume[:, :, around(nx)], np.float32).mean(2).T
-    return xy, xz, zy
+    return Slices(
+        xy=np.asarray(volume[around(z, nz)], np.float32).mean(0),
+        xz=np.asarray(volume[:, around(y, ny)], np.float32).mean(1),
+        zy=np.asarray(volume[:, :, around(x, nx)], np.float32).mean(2).T,
+    )
 
 
-def grey(image: Floats, low: float, high: float) -> NDArray[np.uint8]:
-    """0 to 255 between low and high; row 0 at the bottom, as the field shows MRC files."""
-    share = (image[::-1] - low) / (high - low or 1.0)
+def smoothed(image: Floats, voxel_size: float, finest_angstrom: float = FINEST_ANGSTROM) -> Floats:
+    """Gaussian low-pass that halves the amplitude of the period `finest_angstrom`."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = np.sqrt(np.log(2) / 2) / np.pi * finest_angstrom / voxel_size
+    found: Floats = gaussian_filter(image, sigma, mode="nearest")
+    return found
+
+
+def grey(image: Floats) -> Bytes:
+    """0 to 255 by the percentiles of the inner part; row 0 at the bottom, as viewers show MRC."""
+    rows, columns = (max(1, n // 10) for n in image.shape)
+    inner = image[rows:-rows, columns:-columns] if min(image.shape) > 4 else image
+    low, high = np.percentile(inner, (DARKEST, BRIGHTEST))
+    share = (image[::-1] - low) / ((high - low) or 1.0)
     return (np.clip(share, 0, 1) * 255).astype(np.uint8)
 
 
-def write_slices(volume: NDArray[np.generic], path: Path, voxel_size: float, average: int) -> None:
-    """Write xy (large), zy (right of it) and xz (below) with a scale bar as a PNG."""
+def write_slices(
+    volume: NDArray[np.generic],
+    path: Path,
+    voxel_size: float,
+    at: tuple[int, int, int] | None = None,
+) -> None:
+    """Write the three slices with their axes and a scale bar as a PNG."""
+    found = slices_through(volume, voxel_size, at)
+    (ny, nx), nz = found.xy.shape, found.xz.shape[0]
+    scale = (PAGE_PIXELS - GAP) / (max(nx, ny) + nz)
+    panels = [
+        (found.xy, (0, 0), ("x", "y")),
+        (found.zy, (round(nx * scale) + GAP, 0), ("z", "y")),
+        (found.xz, (0, round(ny * scale) + GAP), ("x", "z")),
+    ]
+    _page(panels, (nx + nz, ny + nz), scale, voxel_size).save(path, format="PNG", optimize=True)
+
+
+def _page(
+    panels: list[tuple[Floats, tuple[int, int], tuple[str, str]]],
+    voxels: tuple[int, int],
+    scale: float,
+    voxel_size: float,
+) -> "Image.Image":
     from PIL import Image, ImageDraw
 
-    xy, xz, zy = middle_slices(volume, average)
-    inner = xy[
-        xy.shape[0] // 8 : -xy.shape[0] // 8 or None, xy.shape[1] // 8 : -xy.shape[1] // 8 or None
-    ]
-    mean, deviation = float(inner.mean()), float(inner.std())
-    low, high = mean - SHOWN * deviation, mean + SHOWN * deviation
-    nz, ny, nx = volume.shape
-    page = np.full((ny + GAP + nz, nx + GAP + nz), 255, np.uint8)
-    page[:ny, :nx] = grey(xy, low, high)
-    page[:ny, nx + GAP :] = grey(zy, low, high)
-    page[ny + GAP :, :nx] = grey(xz, low, high)
-    picture = Image.fromarray(page)
-    shrink = min(1.0, MOST_PIXELS / max(page.shape))
-    if shrink < 1:
-        size = round(page.shape[1] * shrink), round(page.shape[0] * shrink)
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    _scale_bar(ImageDraw.Draw(picture), picture.size, voxel_size / shrink, round(nz * shrink))
-    picture.save(path, format="PNG")
+    width, height = (round(n * scale) + GAP for n in voxels)
+    page = Image.new("L", (width, height), PAPER)
+    draw = ImageDraw.Draw(page)
+    letters = max(14, width // 60)
+    for image, corner, axes in panels:
+        rows, columns = image.shape
+        panel = Image.fromarray(grey(smoothed(image, voxel_size)))
+        size = max(1, round(columns * scale)), max(1, round(rows * scale))
+        page.paste(panel.resize(size, Image.Resampling.BICUBIC), corner)
+        _axes(draw, (corner[0], corner[1] + size[1]), axes, letters)
+    rows, columns = panels[0][0].shape
+    _scale_bar(draw, (round(columns * scale), round(rows * scale)), voxel_size / scale, letters)
+    return page
 
 
-def _scale_bar(draw: object, size: tuple[int, int], voxel_size: float, corner: int) -> None:
-    """A bar of a round length in the empty corner at the lower right."""
-    from PIL import ImageDraw
+def _axes(
+    draw: "ImageDraw.ImageDraw", corner: tuple[int, int], names: tuple[str, str], letters: int
+) -> None:
+    """Two thin arrows with their names in the lower left corner of a slice."""
+    x, y = corner[0] + letters // 2, corner[1] - letters // 2
+    long, head = 2 * letters, letters // 4
+    for width, fill in ((3, EDGE), (1, INK)):
+        draw.line([(x, y - long), (x, y), (x + long, y)], fill=fill, width=width)
+        draw.line(
+            [(x - head, y - long + head), (x, y - long), (x + head, y - long + head)], fill, width
+        )
+        draw.line(
+            [(x + long - head, y - head), (x + long, y), (x + long - head, y + head)], fill, width
+        )
+    _write(draw, (x + long + head, y), names[0], "lm", letters)
+    _write(draw, (x, y - long - head), names[1], "mb", letters)
 
-    assert isinstance(draw, ImageDraw.ImageDraw)
-    room = 0.8 * corner * voxel_size / 10
-    lengths = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
-    nanometres = max([length for length in lengths if length <= room], default=1)
-    pixels = nanometres * 10 / voxel_size
-    right, bottom = size[0] - 8, size[1] - 8
-    draw.rectangle((right - pixels, bottom - 4, right, bottom), fill=0)
-    draw.text((right - pixels, bottom - 18), f"{nanometres} nm", fill=0)
+
+def _scale_bar(
+    draw: "ImageDraw.ImageDraw", size: tuple[int, int], angstrom_per_pixel: float, letters: int
+) -> None:
+    """A bar of a round length, at most a quarter of the slice, in its lower right corner."""
+    fitting = [length for length in BARS if length * 10 / angstrom_per_pixel <= size[0] / 4]
+    nanometres = max(fitting, default=BARS[0])
+    long, thick = round(nanometres * 10 / angstrom_per_pixel), max(3, letters // 5)
+    right, bottom = size[0] - letters, size[1] - letters
+    bar = (right - long, bottom - thick, right, bottom)
+    draw.rectangle((bar[0] - 1, bar[1] - 1, bar[2] + 1, bar[3] + 1), fill=EDGE)
+    draw.rectangle(bar, fill=INK)
+    middle = right - long // 2, bottom - thick - letters // 3
+    _write(draw, middle, f"{nanometres} nm", "mb", letters)
+
+
+def _write(
+    draw: "ImageDraw.ImageDraw", at: tuple[int, int], text: str, anchor: str, letters: int
+) -> None:
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(letters)
+    draw.text(at, text, INK, font, anchor, stroke_width=1, stroke_fill=EDGE)
