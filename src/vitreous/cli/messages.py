@@ -6,14 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vitreous.errors import OutputError
+
 COLOURS = {"error": "\033[31m", "warning": "\033[33m"}
 
 
 def set_up_logging(*, verbose: bool, quiet: bool) -> None:
     """Print what vitreous logs, and other libraries' warnings, as plain lines on standard error."""
-    house = logging.getLogger("vitreous")
-    house.setLevel(logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO)
-    logging.getLogger().handlers = [StandardError()]
+    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO
+    logging.getLogger("vitreous").setLevel(level)
+    logging.getLogger().handlers = [StandardError(level)]
+
+
+def is_said(level: int) -> bool:
+    """Whether what is logged at a level reaches standard error."""
+    handlers = logging.getLogger().handlers
+    wanted = all(handler.level <= level for handler in handlers)
+    return wanted and logging.getLogger("vitreous").isEnabledFor(level)
 
 
 class StandardError(logging.Handler):
@@ -38,13 +47,26 @@ def complain(text: str, kind: str = "error") -> None:
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
-    """Write everything that vitreous logs meanwhile to a file too, with the time of day."""
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    """Write everything that vitreous logs meanwhile, and the error that ends it, to a file too.
+
+    What the file holds already stays; it gets everything, however quiet the command is.
+    """
+    try:
+        handler = logging.FileHandler(path, mode="a", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} can't be written: {error.strerror}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     house = logging.getLogger("vitreous")
+    level = house.level
     house.addHandler(handler)
+    house.setLevel(logging.DEBUG)
     try:
         yield
+    except BaseException as error:
+        text = str(error) or "interrupted"
+        handler.emit(house.makeRecord(house.name, logging.ERROR, "", 0, text, (), None))
+        raise
     finally:
+        house.setLevel(level)
         house.removeHandler(handler)
         handler.close()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from vitreous.cli.messages import is_said
 from vitreous.records.progress import Progress, ignore_progress
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ def progress_bar(what: str) -> Iterator[Progress]:
     with progress_bar("back-projection") as progress:
         backproject(..., progress=progress)
     """
-    if not log.isEnabledFor(logging.INFO):
+    if not is_said(logging.INFO):
         yield ignore_progress
     elif sys.stderr.isatty():
         with _bar(what) as progress:

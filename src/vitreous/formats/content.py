@@ -33,6 +33,8 @@ def open_plain(path: Path) -> IO[bytes]:
         if start.startswith(b"BZh"):
             return bz2.open(path, "rb")
         return path.open("rb")
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder: the name of a file is needed here") from None
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror or error}") from error
 
