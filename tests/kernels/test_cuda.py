@@ -32,6 +32,7 @@ KERNELS = (
     "backproject_cubic",
     "backproject_linear",
     "backproject_uneven",
+    "correct_linear",
     "project_linear",
     "level_lines",
     "sheared_lines",
@@ -77,7 +78,8 @@ def build(folder):
 def c_value(argument):
     if isinstance(argument, np.ndarray):
         return ctypes.c_void_p(argument.ctypes.data)
-    return {np.int32: ctypes.c_int, np.float64: ctypes.c_double}[type(argument)](argument)
+    kinds = {np.int32: ctypes.c_int, np.float32: ctypes.c_float, np.float64: ctypes.c_double}
+    return kinds[type(argument)](argument)
 
 
 def run(library, launch):
@@ -150,6 +152,18 @@ def test_linear_backprojection_agrees_with_its_twin(cuda, shape, n, rng):
     cuda.backproject_linear(planes, positions, volume)
 
     assert relative(volume, backproject_linear_slowly(planes, positions, shape)) < 1e-6
+
+
+@pytest.mark.parametrize(("shape", "n"), SIZES)
+def test_a_correction_agrees_with_its_twin(cuda, shape, n, rng):
+    planes, positions, _ = problem(rng, shape, n)
+    planes = np.ascontiguousarray(planes[:, : shape[1]])
+    volume, weight = rng.normal(size=(2, *shape)).astype(np.float32)
+    expected = volume + weight * backproject_linear_slowly(planes, positions, shape)
+
+    cuda.correct_linear(planes, positions, weight, np.float32(-0.5), volume)
+
+    assert relative(volume, np.maximum(expected, -0.5)) < 1e-6
 
 
 @pytest.mark.parametrize(("shape", "n"), SIZES)
@@ -324,6 +338,7 @@ def test_the_gpu_agrees_with_the_cpu(rng):
         kernels.backproject_cubic(on(planes), sixteenths, level, back)
         kernels.backproject_uneven(on(planes), positions, 0 * sixteenths, level, back)
         kernels.backproject_linear(on(planes), positions, back)
+        kernels.correct_linear(on(planes), positions, back.copy(), np.float32(-1), back)
         kernels.project_linear(back, positions, projected)
         kernels.sheared_lines(on(images), *call, empty, 1.0, True, lines)
         kernels.level_lines(lines, np.full(3, 2), np.full(3, 0.3, np.float32), levelled)

@@ -68,6 +68,18 @@ def test_linear_backprojection_agrees_with_its_twin(shape, n, rng):
 
 
 @pytest.mark.parametrize(("shape", "n"), SIZES)
+def test_a_correction_is_a_weighted_backprojection_with_a_floor(shape, n, rng):
+    planes = rng.normal(size=(n, shape[1], shape[2] + 60)).astype(np.float32)
+    positions = columns_of(shape[0], n, 30)
+    volume, weight = rng.normal(size=(2, *shape)).astype(np.float32)
+    expected = volume + weight * backproject_linear_slowly(planes, positions, shape)
+
+    cpu.correct_linear(planes, positions, weight, np.float32(-0.5), volume)
+
+    assert relative(volume, np.maximum(expected, -0.5)) < 1e-6
+
+
+@pytest.mark.parametrize(("shape", "n"), SIZES)
 def test_projection_is_the_transpose_of_linear_backprojection(shape, n, rng):
     planes = rng.normal(size=(n, shape[1], shape[2] + 60)).astype(np.float32)
     positions = columns_of(shape[0], n, 30)

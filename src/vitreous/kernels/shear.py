@@ -286,6 +286,14 @@ def backproject_lines(planes: Floats, shear: Shear, volume: Floats) -> Floats:
     return volume
 
 
+def correct_lines(
+    planes: Floats, shear: Shear, weight: Floats, lowest: float, volume: Floats
+) -> Floats:
+    """volume = max(lowest, volume + weight * back-projection), line by line, linear; one pass."""
+    _device(volume).correct_linear(planes, shear.columns, weight, np.float32(lowest), volume)
+    return volume
+
+
 def project_lines(volume: Floats, shear: Shear, planes: Floats) -> Floats:
     """planes (n, lines, width) += projection: the exact transpose of `backproject_lines`."""
     _device(planes).project_linear(volume, shear.columns, planes)

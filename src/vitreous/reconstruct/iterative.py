@@ -116,7 +116,6 @@ class SlabMaker:
         )
         seen = self.device.put(kernel.inside(self.shear, first_line, count))
         volume = self.device.zeros((nz, count, nx))
-        change = self.device.zeros(volume.shape)
         support = self._support(first_line, count)
         groups = []
         for views in self.subsets:
@@ -129,10 +128,10 @@ class SlabMaker:
             weight[fringe] = 0
             if support is not None:
                 weight *= support
-            groups.append((shear, measured[views], seen[views] * np.float32(1 / nz), weight))
+            groups.append((shear, measured[views], seen[views] * np.float32(-1 / nz), weight))
         for _ in range(self.settings.iterations):
             for shear, wanted, ray_weight, voxel_weight in groups:
-                self._step(shear, wanted, ray_weight, voxel_weight, volume, change)
+                self._step(shear, wanted, ray_weight, voxel_weight, volume)
         return volume
 
     def _step(
@@ -142,19 +141,14 @@ class SlabMaker:
         ray_weight: Floats,
         voxel_weight: Floats,
         volume: Floats,
-        change: Floats,
     ) -> None:
         """One correction of `volume` towards the `wanted` lines of a group of tilts."""
         residual = self.device.zeros(wanted.shape)
         kernel.project_lines(volume, shear, residual)
         residual -= wanted
-        residual *= ray_weight
-        change[:] = 0
-        kernel.backproject_lines(residual, shear, change)
-        change *= voxel_weight
-        volume -= change
-        if self.settings.positive:
-            volume.clip(0, None, out=volume)
+        residual *= ray_weight  # negative: what is missing is added
+        lowest = 0.0 if self.settings.positive else -np.inf
+        kernel.correct_lines(residual, shear, voxel_weight, lowest, volume)
 
     def _support(self, first_line: int, count: int) -> Floats | None:
         """The mask on these lines; beyond the volume's rows 0."""

@@ -10,6 +10,7 @@ from vitreous.kernels.cpu.backproject import (
     backproject_cubic,
     backproject_linear,
     backproject_uneven,
+    correct_linear,
     level_lines,
     project_linear,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "backproject_cubic",
     "backproject_linear",
     "backproject_uneven",
+    "correct_linear",
     "coverage",
     "level_lines",
     "project_linear",

@@ -75,6 +75,22 @@ def backproject_linear(planes: Floats, positions: Array, volume: Floats) -> list
     return [Launch("backproject_linear", (_blocks(nx), lines, _shared(nz)), arguments)]
 
 
+def correct_linear(
+    planes: Floats, positions: Array, weight: Floats, lowest: np.float32, volume: Floats
+) -> list[Launch]:
+    """volume = max(lowest, volume + weight * back-projection of the planes), as one pass."""
+    nz, lines, nx = volume.shape
+    arguments = (
+        _whole(planes),
+        *_whole_and_rest(positions),
+        _whole(weight),
+        np.float32(lowest),
+        _whole(volume),
+        *_sizes(*planes.shape, nz, nx),
+    )
+    return [Launch("correct_linear", (_blocks(nx), lines, _shared(nz)), arguments)]
+
+
 def project_linear(volume: Floats, positions: Array, planes: Floats) -> list[Launch]:
     """planes += projection of the volume: the exact transpose of `backproject_linear`."""
     n, lines, width = planes.shape

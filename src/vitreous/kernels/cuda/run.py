@@ -45,6 +45,7 @@ def _on_the_gpu(launches_of: Callable[P, list[Launch]]) -> Callable[P, None]:
 backproject_cubic = _on_the_gpu(launches.backproject_cubic)
 backproject_linear = _on_the_gpu(launches.backproject_linear)
 backproject_uneven = _on_the_gpu(launches.backproject_uneven)
+correct_linear = _on_the_gpu(launches.correct_linear)
 project_linear = _on_the_gpu(launches.project_linear)
 level_lines = _on_the_gpu(launches.level_lines)
 sheared_lines = _on_the_gpu(launches.sheared_lines)

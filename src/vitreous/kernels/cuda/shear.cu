@@ -149,6 +149,36 @@ extern "C" __global__ void backproject_linear(
         if (z0 + j < nz) volume[((size_t)(z0 + j) * lines + y) * nx + x] += sum[j];
 }
 
+// volume = max(lowest, volume + weight * back-projection): a step of SIRT in one pass.
+extern "C" __global__ void correct_linear(
+    const float* __restrict__ planes, const int* __restrict__ whole, const float* __restrict__ rest,
+    const float* __restrict__ weight, float lowest,
+    float* __restrict__ volume, int n, int lines, int width, int nz, int nx)
+{
+    const int x = blockIdx.x * blockDim.x + threadIdx.x;
+    const int y = blockIdx.y;
+    const int z0 = blockIdx.z * DEPTH;
+    if (x >= nx) return;
+
+    float sum[DEPTH] = {};
+    for (int t = 0; t < n; ++t) {
+        const float* row = planes + ((size_t)t * lines + y) * width + x;
+#pragma unroll
+        for (int j = 0; j < DEPTH; ++j) {
+            const int at = min(z0 + j, nz - 1) * n + t;
+            const int k = whole[at];
+            const float w = rest[at];
+            sum[j] += (1.0f - w) * row[k] + w * row[k + 1];
+        }
+    }
+#pragma unroll
+    for (int j = 0; j < DEPTH; ++j)
+        if (z0 + j < nz) {
+            const size_t at = ((size_t)(z0 + j) * lines + y) * nx + x;
+            const float value = volume[at] + weight[at] * sum[j];
+            volume[at] = value > lowest ? value : lowest;
+        }
+}
 // planes (n, lines, width) += volume (nz, lines, nx): the exact transpose of backproject_linear, as a
 // gather. Tilts and planes change roles.
 extern "C" __global__ void project_linear(
