@@ -52,6 +52,7 @@ def correlation_in(wedge: Array, one: Floats, other: Floats) -> float:
 
     a = fft.rfftn(np.asarray(one, np.float32)) * wedge
     b = fft.rfftn(np.asarray(other, np.float32)) * wedge
-    a[..., 1:] *= np.sqrt(2)  # the half spectrum's columns stand for their conjugates too
-    b[..., 1:] *= np.sqrt(2)
+    twice = slice(1, (one.shape[2] + 1) // 2)  # columns that stand for their conjugates too
+    a[..., twice] *= np.sqrt(2)
+    b[..., twice] *= np.sqrt(2)
     return float(np.vdot(a, b).real / np.sqrt(np.vdot(a, a).real * np.vdot(b, b).real))
