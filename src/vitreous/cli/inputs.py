@@ -1,8 +1,10 @@
 """What commands that compute have in common: the alignment of a stack, and the machine's share."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
@@ -10,6 +12,9 @@ if TYPE_CHECKING:
     from vitreous.formats.tiff import TiffStack
     from vitreous.reconstruct.settings import ReconstructSettings
     from vitreous.records.alignment import Alignment
+
+
+log = logging.getLogger(__name__)
 
 
 class AlignmentInput(BaseModel):
@@ -66,12 +71,21 @@ class Computing(BaseModel):
         from vitreous.kernels.device import choose
 
         memory = machine.memory() * 0.8 if self.memory is None else self.memory * 1e9
+        cores = machine.cores()
         return {
             "device": choose(self.device),
-            "threads": self.cpus or machine.cores(),
+            "threads": min(self.cpus or cores, cores),
             "memory_bytes": int(memory),
             "scratch": self.scratch,
         }
+
+
+DryRun = Annotated[
+    bool,
+    Parameter(
+        name="--dry-run", negative="", help="Say what would be made, its size and needs; stop."
+    ),
+]
 
 
 def opened(
@@ -80,9 +94,13 @@ def opened(
     """A stack and the alignment that belongs to it (or to the larger image it is a part of)."""
     from vitreous.formats.alignments import read_alignment
     from vitreous.formats.images import open_images
+    from vitreous.reconstruct.grid import excluded_sections
     from vitreous.records.images import StackFacts
 
     stack = open_images(stack_path, given.pixel_size)
+    for remark in stack.header.remarks:
+        odd = "pixel size" in remark and given.pixel_size is None
+        log.log(logging.WARNING if odd else logging.DEBUG, "%s: %s", stack_path, remark)
     sections, rows, columns = stack.shape
     facts = StackFacts(sections, settings.full_image or (columns, rows), stack.pixel_size)
     alignment = read_alignment(
@@ -90,7 +108,17 @@ def opened(
         facts,
         angles=given.angles,
         x_tilts=given.x_tilts,
+        left_out=excluded_sections(settings, sections),
         tomogram=given.tomogram,
         aretomo_kernel=given.aretomo_kernel,
     )
     return stack, alignment
+
+
+def require_apart(output: Path, *inputs: Path | None) -> None:
+    """Raise a `UserError` where an output would replace one of the files it is made of."""
+    from vitreous.errors import UserError
+
+    for path in inputs:
+        if path is not None and path.exists() and output.exists() and output.samefile(path):
+            raise UserError(f"{output} is an input ({path}): give the output another name")

@@ -48,7 +48,7 @@ def build(loaded: Collection[str] = COMMANDS) -> App:
         help_formatter=Help(),
         console=NO_CONSOLE,
         error_console=NO_CONSOLE,
-        default_parameter=Parameter(negative_iterable=(), negative_none=()),
+        default_parameter=Parameter(negative_iterable=(), negative_none=(), consume_multiple=True),
         exit_on_error=False,
         print_error=False,
         result_action="return_value",
@@ -100,6 +100,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return 130
+    except MemoryError as error:
+        complain(f"out of memory ({error}): allow less with --memory, bin, or use fewer --cpus")
+        return 1
     except BrokenPipeError:
         # Whoever read our output is gone: Python's last flush must find another door.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vitreous.cli.inputs import AlignmentInput, Computing
+from vitreous.cli.inputs import AlignmentInput, Computing, DryRun
 from vitreous.reconstruct.settings import ReconstructSettings
 
 
@@ -22,6 +22,7 @@ def reconstruct(
         Path | None, Parameter(help="Volume of 0 and 1: where density may be (sirt, os-sart).")
     ] = None,
     computing: Annotated[Computing, Parameter(name="*")] = Computing.model_construct(),  # noqa: B008
+    dry_run: DryRun = False,
 ) -> None:
     """Reconstruct STACK (MRC or TIFF) into the volume --output (MRC).
 
@@ -29,13 +30,19 @@ def reconstruct(
 
       vitreous reconstruct ts.mrc --alignment ts.xf --thickness 300nm --output ts_rec.mrc
     """
-    from vitreous.cli.inputs import opened
+    from vitreous.cli.inputs import opened, require_apart
     from vitreous.cli.progress import progress_bar
     from vitreous.formats.mrc import read_volume
-    from vitreous.pipeline.tomogram import write_tomogram
+    from vitreous.formats.products import require_no_folder
+    from vitreous.pipeline.tomogram import foresee, write_tomogram
 
+    require_no_folder(output)
+    require_apart(output, stack, given.alignment, given.angles, given.x_tilts, mask)
     images, alignment = opened(stack, given, settings)
-    support = None if mask is None else read_volume(mask).data.astype("float32")
+    support = None if mask is None else read_volume(mask, images.pixel_size).data.astype("float32")
+    if dry_run:
+        foresee(images, alignment, settings, output, mask=support, **computing.arguments())
+        return
     with progress_bar(f"reconstructing {stack.name}") as progress:
         write_tomogram(
             images,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vitreous.cli.inputs import AlignmentInput, Computing
+from vitreous.cli.inputs import AlignmentInput, Computing, DryRun
 from vitreous.reconstruct.settings import ReconstructSettings
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ def run(
         ReconstructSettings, Parameter(name="*")
     ] = ReconstructSettings.model_construct(),  # noqa: B008
     computing: Annotated[Computing, Parameter(name="*")] = Computing.model_construct(),  # noqa: B008
+    dry_run: DryRun = False,
 ) -> None:
     """Make tomograms of tilt series: INPUTS are stacks whose alignment is given.
 
@@ -35,28 +36,46 @@ def run(
     """
     from vitreous.errors import UserError, VitreousError
 
+    require_different_names(inputs)
     failed = []
     for stack in inputs:
         try:
             alignment = alignment_for(stack, given.alignment, alone=len(inputs) == 1)
             of_series = given.model_copy(update={"alignment": alignment})
-            run_series(stack, project, of_series, settings, computing)
+            if dry_run:
+                foresee_series(stack, project, of_series, settings, computing)
+            else:
+                run_series(stack, project, of_series, settings, computing)
         except VitreousError as error:
-            failed.append((stack, error))
-            if len(inputs) > 1:
-                log.error("%s failed: %s", series_name(stack), error)
-    if len(inputs) == 1 and failed:
-        raise failed[0][1]
+            if len(inputs) == 1:
+                raise
+            failed.append(stack)
+            log.error("%s failed: %s", series_name(stack), error)
     if failed:
-        names = ", ".join(series_name(stack) for stack, _ in failed)
+        names = ", ".join(series_name(stack) for stack in failed)
         raise UserError(f"{len(failed)} of {len(inputs)} series failed: {names}")
-    log.info("done: %d series in %s", len(inputs), project)
+    if not dry_run:
+        log.info("done: %d series in %s", len(inputs), project)
 
 
 def series_name(stack: Path) -> str:
     """TS_03.mrc.gz -> TS_03."""
     name = stack.name.removesuffix(".gz").removesuffix(".bz2")
     return Path(name).stem
+
+
+def require_different_names(inputs: list[Path]) -> None:
+    """Raise a `UserError` where two series would share a folder of the project."""
+    from vitreous.errors import UserError
+
+    of_name: dict[str, Path] = {}
+    for stack in inputs:
+        other = of_name.setdefault(series_name(stack), stack)
+        if other is not stack:
+            raise UserError(
+                f"{other} and {stack} are both series {series_name(stack)}: give them names of "
+                "their own, or run them in projects of their own"
+            )
 
 
 def alignment_for(stack: Path, given: Path, *, alone: bool) -> Path:
@@ -77,6 +96,23 @@ def alignment_for(stack: Path, given: Path, *, alone: bool) -> Path:
     return there[0]
 
 
+def foresee_series(
+    stack_path: Path,
+    project: Path,
+    given: AlignmentInput,
+    settings: ReconstructSettings,
+    computing: Computing,
+) -> None:
+    """Say what `run_series` would do."""
+    from vitreous.cli.inputs import opened
+    from vitreous.pipeline.project import StepFolder
+    from vitreous.pipeline.tomogram import foresee
+
+    folder = StepFolder(project, series_name(stack_path), "reconstruct")
+    stack, alignment = opened(stack_path, given, settings)
+    foresee(stack, alignment, settings, folder.product(".mrc"), **computing.arguments())
+
+
 def run_series(
     stack_path: Path,
     project: Path,
@@ -85,37 +121,28 @@ def run_series(
     computing: Computing,
 ) -> None:
     """One series: reconstruct, show, and write down what was done."""
-    import mrcfile
-
-    from vitreous.cli.inputs import opened
+    from vitreous.cli.inputs import opened, require_apart
     from vitreous.cli.messages import log_to
     from vitreous.cli.progress import progress_bar
+    from vitreous.formats.products import atomic
     from vitreous.pipeline.project import StepFolder, fingerprint
     from vitreous.pipeline.tomogram import write_tomogram
-    from vitreous.report.slices import write_slices
+    from vitreous.report.slices import draw_slices
 
     folder = StepFolder(project, series_name(stack_path), "reconstruct")
+    tomogram, picture = folder.product(".mrc"), folder.product("_slices.png")
+    require_apart(tomogram, stack_path, given.alignment)
+    folder.make()
     with log_to(folder.log):
         changed = settings.model_dump(exclude_defaults=True)
         log.debug("settings that differ from the defaults: %s", changed or "none")
         stack, alignment = opened(stack_path, given, settings)
-        if settings.thickness is None and alignment.thickness_angstrom is None:
-            log.info("no thickness is given or known: 3000 A are taken")
         with progress_bar(f"reconstructing {folder.series}") as progress:
             written = write_tomogram(
-                stack,
-                alignment,
-                settings,
-                folder.product(".mrc"),
-                progress=progress,
-                **computing.arguments(),
+                stack, alignment, settings, tomogram, progress=progress, **computing.arguments()
             )
-        picture = folder.product("_slices.png")
-        with mrcfile.mmap(written.path, permissive=True) as file:
-            volume = file.data
-            if settings.axis_order == "xzy":
-                volume = volume.transpose(1, 0, 2)[::-1]
-            write_slices(volume, picture, written.grid.voxel_size)
+        with atomic(picture) as part:
+            draw_slices(written.slices, part, written.grid.voxel_size)
         log.info("wrote %s", picture)
         folder.write_manifest(
             {
@@ -123,6 +150,7 @@ def run_series(
                     "stack": fingerprint(stack_path),
                     "alignment": fingerprint(given.alignment),
                 },
+                "products": {"tomogram": fingerprint(written.path)},
                 "settings": settings.model_dump(),
                 "grid": {
                     "convention": settings.grid,

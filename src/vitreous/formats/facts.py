@@ -73,7 +73,8 @@ def miscounted(
 ) -> UserError:
     """A file with another number of views than the stack has sections."""
     meaning = (
-        "Were views left out when it was made? Then say which, or give the stack that was aligned."
+        "Were views left out when it was made? Then say which (--exclude), or give "
+        "the stack that was aligned."
         if views < (sections or 0)
         else "Is it of another stack, or was the stack cut afterwards?"
     )

@@ -285,7 +285,7 @@ def _angles_beside(path: Path) -> Path:
             return found
     raise UserError(
         f"{path} has no tilt angles: there is no {beside(path, '.tlt').name} beside it. "
-        "Give the file of angles."
+        "Give the file of angles (--angles)."
     )
 
 

@@ -28,13 +28,15 @@ class StepFolder:
 
     @property
     def path(self) -> Path:
-        """PROJECT/SERIES/STEP, made if it isn't there."""
-        folder = self.project / self.series / self.step
+        """PROJECT/SERIES/STEP."""
+        return self.project / self.series / self.step
+
+    def make(self) -> None:
+        """Make the folder if it isn't there."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{folder}: can't be made: {error.strerror}") from error
-        return folder
+            raise OutputError(f"{self.path}: can't be made: {error.strerror}") from error
 
     @property
     def log(self) -> Path:

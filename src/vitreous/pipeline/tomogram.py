@@ -1,6 +1,7 @@
 """The reconstruction step: stack and alignment in, an MRC file on disk."""
 
 import logging
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitreous.formats.mrc import MrcWriter
+from vitreous.formats.products import free_bytes, readable
 from vitreous.kernels.device import Device
 from vitreous.pipeline.grids import output_grid
+from vitreous.reconstruct.grid import DEFAULT_THICKNESS_ANGSTROM
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.reconstruct.tomogram import CPU, Plan, Reconstruction
 from vitreous.records.alignment import Alignment
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
 from vitreous.records.volume import Grid
+from vitreous.report.slices import Slices, SlicesOnTheWay
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +27,11 @@ Floats = NDArray[np.float32]
 
 SAMPLED_SLABS = 8
 SAMPLED_ROWS = 4
-SPREAD = 8.0  # standard deviations round the mean that an integer type has to hold
+SAMPLED_VOXELS = 100_000  # of each sampled slab
+SPREAD = 8.0  # standard deviations round the mean that a type has to hold
+FLOAT16_DEVIATIONS = (1e-2, 1e3)  # within these its range and its steps are no matter
+FLOAT16_MAX = float(np.finfo(np.float16).max)
+SAME_DEGREES = 0.05  # tilts nearer to one another are the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +45,75 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Written:
-    """A tomogram on disk."""
+    """A tomogram on disk, and the slices through its middle."""
 
     path: Path
     grid: Grid
     alignment: Alignment
     scaling: Scaling
     clipped: int
+    slices: Slices
+
+
+def foresee(
+    stack: ImageStack,
+    alignment: Alignment,
+    settings: ReconstructSettings,
+    output: Path,
+    *,
+    mask: Floats | None = None,
+    device: Device = CPU,
+    threads: int = 1,
+    memory_bytes: int | None = None,
+    scratch: Path | None = None,
+) -> None:
+    """Log what `write_tomogram` would do, and do nothing."""
+    plan = planned(
+        stack, alignment, settings, mask=mask, threads=threads, memory_bytes=memory_bytes
+    ).plan
+    say(plan, settings)
+    needed = int(np.prod(plan.grid.size, dtype=np.int64)) * np.dtype(settings.mode).itemsize
+    free = free_bytes(next(place for place in output.absolute().parents if place.exists()) / "x")
+    log.info(
+        "dry run on %s: would write %s, %s as %s; %s are free there",
+        device,
+        output,
+        readable(needed),
+        settings.mode,
+        readable(free),
+    )
+    if plan.on_disk:
+        log.info("scratch file in %s", scratch or tempfile.gettempdir())
+    if needed > free:
+        log.warning("the tomogram doesn't fit on the disk of %s", output)
+
+
+def planned(
+    stack: ImageStack,
+    alignment: Alignment,
+    settings: ReconstructSettings,
+    *,
+    mask: Floats | None = None,
+    device: Device = CPU,
+    threads: int = 1,
+    memory_bytes: int | None = None,
+    scratch: Path | None = None,
+    progress: Progress = ignore_progress,
+) -> Reconstruction:
+    """The reconstruction of a file: on the grid asked for, grey values scaled afterwards."""
+    _, height, width = stack.shape
+    return Reconstruction(
+        stack,
+        alignment,
+        settings.model_copy(update={"add": 0.0, "multiply": None}),
+        grid=output_grid(alignment, settings, (width, height)),
+        mask=mask,
+        device=device,
+        threads=threads,
+        memory_bytes=memory_bytes,
+        scratch=scratch,
+        progress=progress,
+    )
 
 
 def write_tomogram(
@@ -59,40 +129,38 @@ def write_tomogram(
     scratch: Path | None = None,
     progress: Progress = ignore_progress,
 ) -> Written:
-    """Reconstruct into `output`, slab by slab; the file appears when it is whole."""
-    _, height, width = stack.shape
-    plain = settings.model_copy(update={"add": 0.0, "multiply": None})
-    with Reconstruction(
+    """Reconstruct into `output`, slab by slab; the file appears when it is whole.
+
+    Its room on the disk is taken before the work begins.
+    """
+    tomogram = planned(
         stack,
         alignment,
-        plain,
-        grid=output_grid(alignment, settings, (width, height)),
+        settings,
         mask=mask,
         device=device,
         threads=threads,
         memory_bytes=memory_bytes,
         scratch=scratch,
         progress=progress,
-    ) as tomogram:
-        plan = tomogram.plan
-        say(plan, settings)
+    )
+    plan = tomogram.plan
+    say(plan, settings)
+    nz, ny, nx = plan.grid.shape
+    xzy = settings.axis_order == "xzy"
+    shape = (ny, nz, nx) if xzy else (nz, ny, nx)
+    slices = SlicesOnTheWay(plan.grid.size, plan.grid.voxel_size)
+    clipped = 0
+    with MrcWriter(output, shape, plan.grid.voxel_size, settings.mode) as writer, tomogram:
         scaling = scaling_for(tomogram, settings)
-        nz, ny, nx = plan.grid.shape
-        xzy = settings.axis_order == "xzy"
-        clipped = 0
-        with MrcWriter(
-            output,
-            (ny, nz, nx) if xzy else (nz, ny, nx),
-            plan.grid.voxel_size,
-            settings.mode,
-            labels=labels(plan, settings, scaling),
-        ) as writer:
-            for row, slab in tomogram.slabs():
-                clipped += scale(slab, scaling, settings.mode)
-                if xzy:
-                    writer.write((row, 0, 0), slab[::-1].transpose(1, 0, 2))
-                else:
-                    writer.write((0, row, 0), slab)
+        writer.labels = labels(plan, settings, scaling)
+        for row, slab in tomogram.slabs():
+            slices.add(row, slab)
+            clipped += scale(slab, scaling, settings.mode)
+            if xzy:
+                writer.write((row, 0, 0), slab[::-1].transpose(1, 0, 2))
+            else:
+                writer.write((0, row, 0), slab)
     if clipped:
         log.warning(
             "%d voxels (%.2g %%) lay beyond the range of %s and were cut",
@@ -101,7 +169,7 @@ def write_tomogram(
             settings.mode,
         )
     log.info("wrote %s: %d x %d x %d voxels of %.4g A", output, nx, ny, nz, plan.grid.voxel_size)
-    return Written(output, plan.grid, plan.alignment, scaling, clipped)
+    return Written(output, plan.grid, plan.alignment, scaling, clipped, slices.slices)
 
 
 def say(plan: Plan, settings: ReconstructSettings) -> None:
@@ -117,16 +185,29 @@ def say(plan: Plan, settings: ReconstructSettings) -> None:
         float(np.median(used.axes_degrees)),
         f"; left out: tilts {', '.join(map(str, left_out))}" if left_out else "",
     )
+    if settings.thickness is None and used.thickness_angstrom is None:
+        log.info("no thickness is given or known: %g A are taken", DEFAULT_THICKNESS_ANGSTROM)
+    for one, other in same_tilts(used):
+        log.warning(
+            "tilts %d and %d have the same angle, both are used: is one a repeat? (--exclude)",
+            one,
+            other,
+        )
     centre = ", ".join(f"{index:g}" for index in grid.centre)
     log.info(
         "tomogram of %d x %d x %d voxels of %.4g A (%.0f A thick); rotation centre at voxel "
-        "(%s) of the '%s' grid; %.1f GB of memory",
+        "(%s) of the '%s' grid",
         *grid.size,
         grid.voxel_size,
         grid.size[2] * grid.voxel_size,
         centre,
         settings.grid,
-        plan.memory_bytes / 1e9,
+    )
+    log.info(
+        "memory: up to %s; the filtered images, %s, %s",
+        readable(plan.memory_bytes),
+        readable(plan.image_bytes),
+        "go to a scratch file" if plan.on_disk else "are part of it",
     )
     log.info(
         "x' = x cos(tilt) + z sin(tilt): the hand of IMOD's volume after 'trimvol -rx'; whether it "
@@ -134,46 +215,84 @@ def say(plan: Plan, settings: ReconstructSettings) -> None:
     )
 
 
+def same_tilts(alignment: Alignment) -> list[tuple[int, int]]:
+    """Pairs of tilts, numbered from 1, that were taken at the same angle."""
+    tilts = alignment.tilts_degrees
+    order = np.argsort(tilts, kind="stable")
+    near = np.flatnonzero(np.diff(tilts[order]) < SAME_DEGREES)
+    numbers = alignment.sections[order] + 1
+    return sorted((int(numbers[i]), int(numbers[i + 1])) for i in near)
+
+
 def scaling_for(tomogram: Reconstruction, settings: ReconstructSettings) -> Scaling:
-    """As asked for; for integers without a factor one that holds mean +- 8 standard deviations."""
-    if settings.multiply is not None or settings.mode.startswith("float"):
+    """As asked for; without a factor one by which the type holds mean +- 8 standard deviations."""
+    if settings.multiply is not None or settings.mode == "float32":
         multiply = 1.0 if settings.multiply is None else settings.multiply
-        return Scaling(
-            settings.add, multiply, f"stored = (density + {settings.add:g}) * {multiply:g}"
-        )
+        return stated(settings.add, multiply)
+    mean, deviation = sampled(tomogram)
+    if settings.mode == "float16":
+        scaling = for_float16(mean, deviation, settings.add)
+    else:
+        scaling = for_integers(mean, deviation, settings.add, np.iinfo(settings.mode).max)
+    log.info("%s: %s", settings.mode, scaling.said)
+    return scaling
+
+
+def stated(add: float, multiply: float) -> Scaling:
+    """A scaling with its words."""
+    return Scaling(add, multiply, f"stored = (density + {add:.9g}) * {multiply:.9g}")
+
+
+def for_integers(mean: float, deviation: float, add: float, largest: int) -> Scaling:
+    """Mean +- 8 SD on the whole range; what is to be added is the mean's, where not given."""
+    add = add or float(f"{-mean:.6g}")
+    reach = abs(mean + add) + SPREAD * deviation
+    return stated(add, float(f"{largest / (reach or 1.0):.4g}"))
+
+
+def for_float16(mean: float, deviation: float, add: float) -> Scaling:
+    """A power of ten where the values are beyond the type's range or finer than its steps."""
+    if not add and abs(mean) > SPREAD * deviation:
+        add = float(f"{-mean:.6g}")
+    low, high = FLOAT16_DEVIATIONS
+    if deviation == 0 or low < deviation < high:
+        return stated(add, 1.0)
+    return stated(add, 10.0 ** -round(np.log10(deviation)))
+
+
+def sampled(tomogram: Reconstruction) -> tuple[float, float]:
+    """Mean and standard deviation of the densities, from thin slabs all over the tomogram."""
     height = tomogram.plan.grid.size[1]
-    rows = min(SAMPLED_ROWS, height)
-    sampled = [
-        tomogram.slab(int(row), rows).reshape(-1)[::7].copy()
-        for row in np.unique(np.linspace(0, height - rows, SAMPLED_SLABS).astype(int))
-    ]
-    values = np.concatenate(sampled).astype(np.float64)
-    mean, deviation = float(values.mean()), float(values.std())
-    largest = np.iinfo(settings.mode).max
-    multiply = float(f"{largest / (SPREAD * deviation or 1.0):.4g}")
-    add = float(f"{-mean:.6g}")
-    said = f"stored = (density + {add:g}) * {multiply:g}"
-    log.info("%s: %s, the range of mean +- %g SD", settings.mode, said, SPREAD)
-    return Scaling(add, multiply, said)
+    rows = min(SAMPLED_ROWS, height, tomogram.plan.slab_rows)
+    voxels = []
+    for row in np.unique(np.linspace(0, height - rows, SAMPLED_SLABS).astype(int)):
+        for plane in tomogram.slab(int(row), rows).swapaxes(0, 1):
+            every = max(1, plane.size * rows // SAMPLED_VOXELS)
+            voxels.append(plane.reshape(-1)[::every].copy())
+    values = np.concatenate(voxels).astype(np.float64)
+    return float(values.mean()), float(values.std())
 
 
 def scale(slab: Floats, scaling: Scaling, mode: str) -> int:
-    """Apply the scaling in place; returns how many voxels an integer type will cut."""
+    """Apply the scaling in place; returns how many voxels the type will cut."""
     if scaling.add:
         slab += np.float32(scaling.add)
     if scaling.multiply != 1:
         slab *= np.float32(scaling.multiply)
-    if mode.startswith("float"):
+    if mode == "float32":
         return 0
-    range_ = np.iinfo(mode)
-    return int(np.count_nonzero((slab < range_.min - 0.5) | (slab > range_.max + 0.5)))
+    if mode == "float16":
+        low, high = -FLOAT16_MAX, FLOAT16_MAX
+    else:
+        low, high = np.iinfo(mode).min - 0.5, np.iinfo(mode).max + 0.5
+    return sum(int(np.count_nonzero((plane < low) | (plane > high))) for plane in slab)
 
 
-def labels(plan: Plan, settings: ReconstructSettings, scaling: Scaling) -> list[str]:
+def labels(plan: Plan, settings: ReconstructSettings, scaling: Scaling) -> tuple[str, str]:
     """What the header says of the volume, 80 characters a line."""
     how = settings.method if settings.method != "wbp" else f"wbp {settings.weighting}"
     centre = ",".join(f"{index:g}" for index in plan.grid.centre)
-    return [
+    return (
         f"{how}, {len(plan.alignment)} tilts, bin {settings.binning}, {scaling.said}",
-        f"origin voxel {centre} ({settings.grid} grid), x'=x cos+z sin, hand undetermined",
-    ]
+        f"origin voxel {centre} ({settings.grid} grid), x'=x cos+z sin, hand unknown",
+    )

@@ -120,7 +120,9 @@ def prepare(
         )
     if blank:
         names = ",".join(map(str, blank))
-        log.warning("tilts %s show nothing, one grey value all over: --exclude %s", names, names)
+        log.warning(
+            "one grey value all over: tilts %s; leave them out with --exclude %s", names, names
+        )
     return Prepared(out, levels, (frame.binned[1], frame.binned[0]), voxel_size)
 
 
@@ -153,7 +155,9 @@ def grey_values(
     finite = np.isfinite(image)
     holes = int(image.size - np.count_nonzero(finite))
     if holes == image.size:
-        raise UserError(f"tilt {section + 1} holds no number at all: --exclude {section + 1}")
+        raise UserError(
+            f"tilt {section + 1} holds NaN only: leave it out with --exclude {section + 1}"
+        )
     if holes:
         image[~finite] = image[finite].mean()
     if settings.log_base is not None:

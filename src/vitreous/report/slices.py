@@ -35,29 +35,58 @@ class Slices:
     zy: Floats
 
 
+class SlicesOnTheWay:
+    """The slices of a volume that passes by slab after slab of rows; it isn't read again.
+
+    size (x, y, z) voxels; slabs of `slab_angstrom` round the voxel `at` (x, y, z), by default the
+    middle.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int, int],
+        voxel_size: float,
+        at: tuple[int, int, int] | None = None,
+        slab_angstrom: float = SLAB_ANGSTROM,
+    ) -> None:
+        thick = max(1, round(slab_angstrom / voxel_size))
+        nx, ny, nz = size
+        self._x, self._y, self._z = (
+            _around(centre, n, thick)
+            for centre, n in zip(at or (nx // 2, ny // 2, nz // 2), size, strict=True)
+        )
+        self.slices = Slices(
+            xy=np.zeros((ny, nx), np.float32),
+            xz=np.zeros((nz, nx), np.float32),
+            zy=np.zeros((ny, nz), np.float32),
+        )
+
+    def add(self, row: int, slab: NDArray[np.generic]) -> None:
+        """Count rows row, row + 1, ... of the volume: (z, rows, x)."""
+        rows = slice(row, row + slab.shape[1])
+        self.slices.xy[rows] = slab[self._z].mean(0, dtype=np.float32)
+        self.slices.zy[rows] = slab[:, :, self._x].mean(2, dtype=np.float32).T
+        inside = slab[:, max(self._y.start - row, 0) : max(self._y.stop - row, 0)]
+        share = np.float32(1 / (self._y.stop - self._y.start))
+        self.slices.xz[:] += inside.sum(1, dtype=np.float32) * share
+
+
+def _around(centre: int, n: int, thick: int) -> slice:
+    first = int(np.clip(centre - thick // 2, 0, max(n - thick, 0)))
+    return slice(first, min(first + thick, n))
+
+
 def slices_through(
     volume: NDArray[np.generic],
     voxel_size: float,
     at: tuple[int, int, int] | None = None,
     slab_angstrom: float = SLAB_ANGSTROM,
 ) -> Slices:
-    """Slabs of a volume (z, y, x) round the voxel `at` (x, y, z), by default the middle.
-
-    The volume may be a memory map: only the slabs are read.
-    """
+    """Slabs of a volume (z, y, x) round the voxel `at` (x, y, z), by default the middle."""
     nz, ny, nx = volume.shape
-    x, y, z = at or (nx // 2, ny // 2, nz // 2)
-    thick = max(1, round(slab_angstrom / voxel_size))
-
-    def around(centre: int, n: int) -> slice:
-        first = int(np.clip(centre - thick // 2, 0, max(n - thick, 0)))
-        return slice(first, first + thick)
-
-    return Slices(
-        xy=np.asarray(volume[around(z, nz)], np.float32).mean(0),
-        xz=np.asarray(volume[:, around(y, ny)], np.float32).mean(1),
-        zy=np.asarray(volume[:, :, around(x, nx)], np.float32).mean(2).T,
-    )
+    passing = SlicesOnTheWay((nx, ny, nz), voxel_size, at, slab_angstrom)
+    passing.add(0, volume)
+    return passing.slices
 
 
 def smoothed(image: Floats, voxel_size: float, finest_angstrom: float = FINEST_ANGSTROM) -> Floats:
@@ -84,8 +113,12 @@ def write_slices(
     voxel_size: float,
     at: tuple[int, int, int] | None = None,
 ) -> None:
+    """Write three slices of a volume (z, y, x) as `draw_slices` does."""
+    draw_slices(slices_through(volume, voxel_size, at), path, voxel_size)
+
+
+def draw_slices(found: Slices, path: Path, voxel_size: float) -> None:
     """Write the three slices with their axes and a scale bar as a PNG."""
-    found = slices_through(volume, voxel_size, at)
     (ny, nx), nz = found.xy.shape, found.xz.shape[0]
     scale = (PAGE_PIXELS - GAP) / (max(nx, ny) + nz)
     panels = [
