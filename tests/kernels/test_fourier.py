@@ -76,3 +76,19 @@ def test_filtering_is_multiplication_with_the_table_along_one_direction(degrees,
     expected = ndimage.spline_filter(whole, order=3, mode="grid-wrap")
     expected = fourier.cut_out(expected, frame, 2)
     assert np.linalg.norm(coefficients - expected) < 1e-5 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(("small", "large"), [((12, 16), (20, 30)), ((11, 15), (22, 45))])
+def test_padding_a_spectrum_interpolates_and_cropping_undoes_it(small, large, rng):
+    image = ndimage.gaussian_filter(rng.normal(size=small), 1.5, mode="wrap").astype(np.float32)
+    spectrum = fourier.forward(image)
+
+    fine_spectrum = fourier.padded(spectrum, small[1], large)
+    fine = fourier.inverse(fine_spectrum.copy(), large)
+    again = fourier.inverse(fourier.cropped(fine_spectrum, large[1], small), small)
+
+    step = [b // np.gcd(a, b) for a, b in zip(small, large, strict=True)]
+    every = [a // np.gcd(a, b) for a, b in zip(small, large, strict=True)]
+    common = fine[:: step[0], :: step[1]], image[:: every[0], :: every[1]]
+    np.testing.assert_allclose(*common, atol=2e-5)
+    np.testing.assert_allclose(again, image, atol=3e-4)

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from vitreous.cli.inputs import AlignmentInput
+from vitreous.cli.options import DeviceOption
 
 
 def reproject(
@@ -15,6 +16,7 @@ def reproject(
     output: Path,
     stack: Annotated[Path, Parameter(help="The stack that was aligned: sizes are taken from it.")],
     given: Annotated[AlignmentInput, Parameter(name="*")],
+    device: DeviceOption = "auto",
     cpus: Annotated[int | None, Parameter(help="Threads. Default: all cores it may use.")] = None,
 ) -> None:
     """Project VOLUME (MRC, order xyz) into every tilt of an alignment, as a stack.
@@ -27,6 +29,7 @@ def reproject(
     from vitreous.cli.progress import progress_bar
     from vitreous.formats.mrc import MrcWriter, read_volume
     from vitreous.kernels import machine
+    from vitreous.kernels.device import choose
     from vitreous.reconstruct.reproject import reproject as project
     from vitreous.reconstruct.settings import ReconstructSettings
 
@@ -37,6 +40,7 @@ def reproject(
             density,
             alignment,
             outside=float(density.data.mean(dtype=float)),
+            device=choose(device),
             threads=cpus or machine.cores(),
             progress=progress,
         )

@@ -61,6 +61,9 @@ class Device:
         return raw[start : start + count * 4].view(np.float32).reshape(shape)
 
 
+CPU = Device("cpu")
+
+
 @dataclass(frozen=True, slots=True)
 class Gpu:
     """A visible GPU: its name and memory in bytes."""

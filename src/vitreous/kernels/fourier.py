@@ -130,6 +130,27 @@ def cropped(spectrum: Spectrum, columns: int, small: tuple[int, int]) -> Spectru
     return out
 
 
+def padded(spectrum: Spectrum, columns: int, large: tuple[int, int]) -> Spectrum:
+    """The half spectrum of the same image, sampled more finely: (y, x) -> `large`.
+
+    What a Nyquist row or column holds is shared between the two frequencies it stands for.
+    """
+    rows = len(spectrum)
+    high, wide = large
+    out = np.zeros((high, wide // 2 + 1), spectrum.dtype)
+    half = columns // 2 + 1
+    up = (rows + 1) // 2
+    out[:up, :half] = spectrum[:up]
+    out[high - (rows - up) :, :half] = spectrum[up:]
+    if rows % 2 == 0 and high > rows:
+        out[high - rows // 2] *= np.float32(0.5)
+        out[rows // 2] = out[high - rows // 2]
+    if columns % 2 == 0 and wide > columns:
+        out[:, half - 1] *= np.float32(0.5)
+    out *= np.float32(high * wide / (rows * columns))
+    return out
+
+
 def binned(image: Floats, binning: int, threads: int = 1) -> Floats:
     """The image Fourier-cropped by a whole factor, antialiased; pixel n // 2 stays the centre."""
     if binning == 1:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from vitreous.formats.mrc import MrcWriter
 from vitreous.formats.products import free_bytes, readable
-from vitreous.kernels.device import Device
+from vitreous.kernels.device import CPU, Device
 from vitreous.pipeline.grids import output_grid
 from vitreous.reconstruct.grid import DEFAULT_THICKNESS_ANGSTROM
 from vitreous.reconstruct.settings import ReconstructSettings
-from vitreous.reconstruct.tomogram import CPU, Plan, Reconstruction
+from vitreous.reconstruct.tomogram import Plan, Reconstruction
 from vitreous.records.alignment import Alignment
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from vitreous.errors import UserError
 from vitreous.kernels import shear as kernel
 from vitreous.kernels.cpu.resample import BORDER
+from vitreous.kernels.device import CPU, Device
 from vitreous.kernels.machine import use_threads
 from vitreous.kernels.shear import Shear, shear_of
 from vitreous.records.alignment import Alignment
@@ -21,6 +22,7 @@ def reproject(
     alignment: Alignment,
     *,
     outside: float = 0.0,
+    device: Device = CPU,
     threads: int = 1,
     progress: Progress = ignore_progress,
 ) -> ArrayStack:
@@ -40,13 +42,14 @@ def reproject(
     shear = shear_of(alignment, volume.grid, (columns, rows), alignment.pixel_size)
     data = np.asarray(volume.data, np.float32) - np.float32(outside)
     sheared, first_line = _sheared(data, shear)
+    there = device.put(sheared)
     images = np.zeros((len(alignment), rows, columns), np.float32)
     for view in range(len(alignment)):
         alone = shear.chosen(np.array([view]))
-        plane = np.zeros((1, sheared.shape[1], shear.width), np.float32)
-        kernel.project_lines(sheared, alone, plane)
+        plane = device.zeros((1, sheared.shape[1], shear.width))
+        kernel.project_lines(there, alone, plane)
         path = np.sqrt(1 + shear.drift_x[view] ** 2 + shear.drift_y[view] ** 2)
-        _into_image(plane, alone, first_line, images[view : view + 1])
+        _into_image(device.get(plane), alone, first_line, images[view : view + 1])
         images[view] += np.float32(outside * len(data))
         images[view] *= np.float32(path * volume.voxel_size)
         progress(view + 1, len(alignment))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vitreous.errors import UserError
 from vitreous.kernels import shear as kernel
-from vitreous.kernels.device import Device
+from vitreous.kernels.device import CPU, Device
 from vitreous.kernels.machine import use_threads
 from vitreous.kernels.shear import Shear, shear_of
 from vitreous.reconstruct import iterative, weighted
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 
-CPU = Device("cpu")
 SLAB_BYTES = 64 << 20
 MOST_ROWS = 64
 PROGRAM_BYTES = 230_000_000  # the interpreter, the libraries and the compiled kernels
