@@ -13,7 +13,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from vitreous import __version__
-from vitreous.cli.help import NO_CONSOLE, Help
+from vitreous.cli.help import NO_CONSOLE
 from vitreous.cli.messages import complain, set_up_logging
 from vitreous.cli.options import (
     Command,
@@ -45,7 +45,7 @@ def build(loaded: Collection[str] = COMMANDS) -> App:
         help="Cryo-electron tomography: from tilt series to tomograms and averaged maps.",
         version=__version__,
         help_format="plaintext",
-        help_formatter=Help(),
+        group_parameters=Group("Options"),
         console=NO_CONSOLE,
         error_console=NO_CONSOLE,
         default_parameter=Parameter(negative_iterable=(), negative_none=(), consume_multiple=True),

@@ -25,7 +25,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from vitreous.cli.help import NO_BREAK
+from vitreous.cli.help import NO_BREAK, page
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails, ValidationError
@@ -40,7 +40,7 @@ class Command(App):
 
     Help comes from annotations alone, since reading it from source text is slow. Options are put
     together once and taken again until a command line has put its words into them: cyclopts does
-    so anew for the parser, for the usage and for the text.
+    so anew for the parser and for the help.
     """
 
     _options: ArgumentCollection | None = None
@@ -53,6 +53,11 @@ class Command(App):
             for option in self._options:
                 describe(option)
         return self._options
+
+    def help_print(self, tokens: Any = None, *, console: Any = None) -> None:
+        """Print the help of the command that the words name (cyclopts calls this for --help)."""
+        chain, apps, _ = self.parse_commands(tokens)
+        print(page([*self.name, *chain], apps[-1], self.meta.assemble_argument_collection()))
 
 
 def describe(argument: Argument) -> None:
