@@ -61,6 +61,17 @@ class Shear:
         )
 
     @property
+    def transposed(self) -> "Shear":
+        """The same on images whose x and y are exchanged."""
+        return replace(
+            self,
+            linear=np.ascontiguousarray(self.linear[:, ::-1]),
+            origin=np.ascontiguousarray(self.origin[:, ::-1]),
+            slope=np.ascontiguousarray(self.slope[:, ::-1]),
+            image_size=self.image_size[::-1],
+        )
+
+    @property
     def steps(self) -> Array:
         """(z,) planes counted from the middle."""
         return np.arange(self.size[2], dtype=np.float64) - (self.size[2] - 1) / 2

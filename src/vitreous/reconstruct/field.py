@@ -35,7 +35,7 @@ def field_of(alignment: Alignment, images: Prepared) -> Field | None:
     """The alignment's displacement on a grid of image pixels; None where there is none."""
     if alignment.displacement is None:
         return None
-    columns, rows = images.image_size
+    columns, rows = images.image_size[::-1] if images.transposed else images.image_size
     x = np.arange(0, columns + NODES_EVERY_PX, NODES_EVERY_PX, dtype=np.float64)
     y = np.arange(0, rows + NODES_EVERY_PX, NODES_EVERY_PX, dtype=np.float64)
     pixels = np.stack(np.meshgrid(x, y), -1)
@@ -43,4 +43,7 @@ def field_of(alignment: Alignment, images: Prepared) -> Field | None:
     points = ((pixels - centre) * images.pixel_size).reshape(1, -1, 2)
     moved = alignment.displacement(np.broadcast_to(points, (len(alignment), *points.shape[1:])))
     values = moved.reshape(len(alignment), len(y), len(x), 2) / images.pixel_size
-    return Field(np.ascontiguousarray(np.moveaxis(values, -1, 1), np.float32), NODES_EVERY_PX)
+    values = np.moveaxis(values, -1, 1)
+    if images.transposed:
+        values = values[:, ::-1].swapaxes(2, 3)
+    return Field(np.ascontiguousarray(values, np.float32), NODES_EVERY_PX)

@@ -26,13 +26,26 @@ class Prepared:
     """Filtered images, binned, as B-spline coefficients with a border of 2, less their level.
 
     coefficients (n, y + 4, x + 4); levels (n,): the grey value a view has outside its image, taken
-    off so that outside is 0; image_size (x, y) binned px of pixel_size A.
+    off so that outside is 0; image_size (x, y) binned px of pixel_size A. transposed: x and y of
+    the images (and so the axes of the coefficients) are exchanged.
     """
 
     coefficients: Floats
     levels: Array
     image_size: tuple[int, int]
     pixel_size: float
+    transposed: bool = False
+
+    @property
+    def exchanged(self) -> "Prepared":
+        """The same images with x and y exchanged, in the same memory."""
+        return Prepared(
+            self.coefficients.swapaxes(1, 2),
+            self.levels,
+            self.image_size[::-1],
+            self.pixel_size,
+            not self.transposed,
+        )
 
 
 def coefficients_shape(alignment: Alignment, binning: int) -> tuple[int, int, int]:

@@ -41,7 +41,7 @@ def slab_bytes(shear: Shear, lines: Lines, settings: ReconstructSettings, thread
     views, width = len(shear.linear), shear.width
     together = lines_at_once(shear, threads)
     weights = 1 if settings.method == "sirt" else min(settings.subsets, views)
-    voxels = nz * nx * (lines.count + together * (3 + weights))  # volume, change, mask
+    voxels = nz * nx * (lines.count + together * (2 + weights))  # lines, mask, weights
     if shear.shared_drift_y:
         voxels += nz * nx * lines.rows
     rays = 6 * views * together * width  # wanted, weights and residuals, whole and by groups

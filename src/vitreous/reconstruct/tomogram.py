@@ -18,7 +18,7 @@ from vitreous.errors import UserError
 from vitreous.kernels import shear as kernel
 from vitreous.kernels.device import CPU, Device
 from vitreous.kernels.machine import use_threads
-from vitreous.kernels.shear import Shear, shear_of
+from vitreous.kernels.shear import EDGE, Shear, shear_of
 from vitreous.reconstruct import iterative, weighted
 from vitreous.reconstruct.grid import adjusted, placed, tomogram_grid
 from vitreous.reconstruct.images import coefficients_shape, prepare, preparing_bytes
@@ -35,7 +35,8 @@ Floats = NDArray[np.float32]
 
 SLAB_BYTES = 64 << 20
 MOST_ROWS = 64
-PROGRAM_BYTES = 230_000_000  # the interpreter, the libraries and the compiled kernels
+PROGRAM_BYTES = 250_000_000  # the interpreter, the libraries and the compiled kernels
+KEPT_BYTES = 64 << 20  # of what was freed, the most that the C library keeps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,9 @@ class Plan:
     """What will be made, of what, and the memory it takes.
 
     image_bytes: the filtered images, in memory or, `on_disk`, in a scratch file; preparing_bytes:
-    what filtering one of them takes; slab_bytes: what one slab and its work arrays take.
+    what filtering one of them takes; slab_bytes: what one slab and its work arrays take, and the
+    part of the scratch file that it reads. transposed: the images lie in scratch with x and y
+    exchanged, so that this part is small where the tilt axis lies near the images' x axis.
     """
 
     alignment: Alignment
@@ -53,13 +56,15 @@ class Plan:
     image_bytes: int
     preparing_bytes: int
     slab_bytes: int
-    on_disk: bool
+    on_disk: bool = False
+    transposed: bool = False
 
     @property
     def memory_bytes(self) -> int:
         """The most memory at a time, all in all (docs/memory.md has the measured figures)."""
         images = 0 if self.on_disk else self.image_bytes
-        return PROGRAM_BYTES + images + max(self.preparing_bytes, self.slab_bytes)
+        slab = self.slab_bytes + min(self.preparing_bytes, KEPT_BYTES)
+        return PROGRAM_BYTES + images + max(self.preparing_bytes, slab)
 
 
 def plan(
@@ -86,8 +91,9 @@ def plan(
     rows = int(np.clip(SLAB_BYTES // (4 * nx * nz), max(4, threads), MOST_ROWS))
     rows = min(rows, ny)
     slab = slab_bytes(shear, rows, settings, threads)
-    if memory_bytes is None:
-        return Plan(used, where, shear, rows, images, preparing, slab, on_disk=False)
+    in_memory = Plan(used, where, shear, rows, images, preparing, slab)
+    if memory_bytes is None or in_memory.memory_bytes <= memory_bytes:
+        return in_memory
     room = memory_bytes - PROGRAM_BYTES
     while slab > room and rows > 1:
         rows = -(-rows // 2)
@@ -98,7 +104,22 @@ def plan(
             f"{memory_bytes / 1e9:.2g} GB of memory are allowed, at least "
             f"{(PROGRAM_BYTES + need) / 1e9:.2g} GB are needed: allow more, or bin"
         )
-    return Plan(used, where, shear, rows, images, preparing, slab, on_disk=images + need > room)
+    across = np.abs(shear.linear[:, :, 0]).mean(0)
+    transposed = bool(across[1] > across[0])
+    if transposed:
+        shear = shear.transposed
+    slab += read_bytes(shear, rows)
+    return Plan(
+        used, where, shear, rows, images, preparing, slab, on_disk=True, transposed=transposed
+    )
+
+
+def read_bytes(shear: Shear, rows: int) -> int:
+    """How much of the images a slab of so many rows reads: the image rows that its lines cross."""
+    columns, height = shear.image_size
+    lines = kernel.lines_for(shear, 0, rows).count
+    crossed = np.abs(shear.linear[:, 1]) @ [shear.width, lines]
+    return int(4 * columns * np.minimum(crossed + 2 * EDGE, height).sum())
 
 
 def slab_bytes(shear: Shear, rows: int, settings: ReconstructSettings, threads: int) -> int:
@@ -166,6 +187,8 @@ class Reconstruction:
             threads=self._threads,
             progress=self._preparing,
         )
+        if self.plan.transposed:
+            images = images.exchanged
         what = images, self.plan.shear, self.plan.alignment, self._settings, self._device
         self._maker = (
             weighted.SlabMaker(*what)
@@ -204,8 +227,11 @@ class Reconstruction:
         shape = coefficients_shape(self.plan.alignment, self._settings.binning)
         if not self.plan.on_disk:
             return np.empty(shape, np.float32)
-        self._on_disk = ScratchArray(shape, self._scratch)
-        return self._on_disk.array
+        if not self.plan.transposed:
+            self._on_disk = ScratchArray(shape, self._scratch)
+            return self._on_disk.array
+        self._on_disk = ScratchArray((shape[0], shape[2], shape[1]), self._scratch)
+        return self._on_disk.array.swapaxes(1, 2)
 
 
 def _require_fitting(mask: Floats, grid: Grid, settings: ReconstructSettings) -> None:
