@@ -47,7 +47,6 @@ $(VENV)/docs: $(VENV)/installed
 
 # ASTRA is GPL: the benchmark runs it from outside, and leaves its row out where it can't be had.
 .astra/tried:
-	mkdir -p .astra
 	{ $(PYTHON) -m venv .astra && .astra/bin/pip install --quiet numpy astra-toolbox; } \
-	    || echo "ASTRA could not be installed: its row will be missing"
+	    || { echo "ASTRA could not be installed: its row will be missing"; rm -rf .astra; mkdir .astra; }
 	touch $@

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import vitreous
 from vitreous.cli.main import build
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,3 +39,16 @@ def test_every_command_and_option_in_the_docs_exists(page: Path) -> None:
 
 def test_the_readme_has_commands_to_check() -> None:
     assert len(typed_commands(PAGES[0])) > 5
+
+
+def test_the_example_of_the_api_runs() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    block = page.partition("This runs as it stands:")[2].partition("```python\n")[2]
+
+    exec(block.partition("```")[0], {})
+
+
+def test_the_api_page_has_every_public_name() -> None:
+    shown = re.findall(r"^::: vitreous\.(\w+)$", (ROOT / "docs" / "api.md").read_text(), re.M)
+
+    assert set(vitreous.__all__) <= set(shown)

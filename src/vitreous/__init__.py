@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from vitreous.reconstruct.tomogram import Reconstruction as Reconstruction
     from vitreous.reconstruct.tomogram import reconstruct_tomogram as reconstruct_tomogram
     from vitreous.records.alignment import Alignment as Alignment
+    from vitreous.records.alignment import alignment_from_angles as alignment_from_angles
     from vitreous.records.images import ArrayStack as ArrayStack
     from vitreous.records.images import StackFacts as StackFacts
+    from vitreous.records.images import facts_of as facts_of
     from vitreous.records.tilt_series import Tilt as Tilt
     from vitreous.records.tilt_series import TiltSeries as TiltSeries
     from vitreous.records.volume import Grid as Grid
@@ -36,6 +38,8 @@ _HOMES = {
     "Tilt": "vitreous.records.tilt_series",
     "TiltSeries": "vitreous.records.tilt_series",
     "Volume": "vitreous.records.volume",
+    "alignment_from_angles": "vitreous.records.alignment",
+    "facts_of": "vitreous.records.images",
     "open_images": "vitreous.formats.images",
     "read_alignment": "vitreous.formats.alignments",
     "read_volume": "vitreous.formats.mrc",
@@ -55,6 +59,8 @@ __all__ = [
     "Tilt",
     "TiltSeries",
     "Volume",
+    "alignment_from_angles",
+    "facts_of",
     "open_images",
     "read_alignment",
     "read_volume",
