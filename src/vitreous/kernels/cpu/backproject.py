@@ -322,19 +322,22 @@ def project_linear(volume, positions, planes):  # type: ignore[no-untyped-def]
     whole, rest = _whole_and_rest(positions)
     end = _steepest(whole) + 2  # four planes are read at once, each past its own ends
     room = nx + 2 * end
-    deep = (nz + 3) // 4 * 4
     for y in prange(lines):
-        rows = np.zeros((deep, room), np.float32)  # this line's rows, with empty ends to read past
-        rows[:nz, end : end + nx] = volume[:, y, :]
-        flat = rows.reshape(-1)
-        for z in range(0, deep, 4):
+        four = np.zeros((4, room), np.float32)  # four planes' rows, with empty ends to read past
+        flat = four.reshape(-1)
+        for z in range(0, nz, 4):
+            for j in range(4):
+                if z + j < nz:
+                    four[j, end : end + nx] = volume[z + j, y]
+                else:
+                    four[j] = 0
             z1 = min(z + 1, nz - 1)
             z2 = min(z + 2, nz - 1)
             z3 = min(z + 3, nz - 1)
             for t in range(n):
                 low = min(min(whole[z, t], whole[z1, t]), min(whole[z2, t], whole[z3, t]))
                 high = max(max(whole[z, t], whole[z1, t]), max(whole[z2, t], whole[z3, t]))
-                start = z * room + end + low
+                start = end + low
                 a = start - whole[z, t]
                 b = start + room - whole[z1, t]
                 c = start + 2 * room - whole[z2, t]
