@@ -6,6 +6,8 @@ The names below load on first use, so that `import vitreous` costs next to nothi
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from vitreous.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from vitreous.formats.alignments import read_alignment as read_alignment
     from vitreous.formats.alignments import write_alignment as write_alignment
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from vitreous.records.tilt_series import TiltSeries as TiltSeries
     from vitreous.records.volume import Grid as Grid
     from vitreous.records.volume import Volume as Volume
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Alignment": "vitreous.records.alignment",

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from vitreous import __version__
+from vitreous.version import __version__
 from vitreous.cli.help import NO_CONSOLE
 from vitreous.cli.messages import complain, set_up_logging
 from vitreous.cli.options import (

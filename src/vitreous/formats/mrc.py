@@ -21,7 +21,6 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 from numpy.typing import DTypeLike, NDArray
 
-import vitreous
 from vitreous.errors import FormatError, OutputError, UnknownFormatError, UserError
 from vitreous.formats.content import open_plain, unpacking
 from vitreous.formats.mrc_extended import AGARD_REALS, agard_bytes
@@ -34,6 +33,7 @@ from vitreous.formats.mrc_header import (
 )
 from vitreous.formats.products import atomic, output_error
 from vitreous.records.volume import Grid, Volume
+from vitreous.version import __version__
 
 MODES = {"int8": 0, "int16": 1, "float32": 2, "uint16": 6, "float16": 12}
 
@@ -330,7 +330,7 @@ class RunningStatistics:
 def our_label() -> str:
     """What a file of ours says of its origin."""
     now = datetime.datetime.now().astimezone()
-    return f"vitreous {vitreous.__version__}".ljust(40) + now.strftime("%Y-%m-%d  %H:%M:%S")
+    return f"vitreous {__version__}".ljust(40) + now.strftime("%Y-%m-%d  %H:%M:%S")
 
 
 def _label(text: str) -> bytes:

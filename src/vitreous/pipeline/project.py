@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vitreous import __version__
+from vitreous.version import __version__
 from vitreous.errors import OutputError
 from vitreous.formats.products import write_text
 
