@@ -12,7 +12,6 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from vitreous.version import __version__
 from vitreous.cli.help import NO_CONSOLE
 from vitreous.cli.messages import complain, set_up_logging
 from vitreous.cli.options import (
@@ -23,6 +22,7 @@ from vitreous.cli.options import (
     validation_message,
 )
 from vitreous.errors import UnknownFormatError, VitreousError
+from vitreous.version import __version__
 
 COMMANDS = {
     "run": "Make tomograms of tilt series: the main job.",

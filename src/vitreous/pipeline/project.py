@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vitreous.version import __version__
 from vitreous.errors import OutputError
 from vitreous.formats.products import write_text
+from vitreous.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
