@@ -163,7 +163,7 @@ def write_tomogram(
                 writer.write((0, row, 0), slab)
     if clipped:
         log.warning(
-            "%d voxels (%.2g %%) lay beyond the range of %s and were cut",
+            "%d voxels (%.3g %%) lay beyond the range of %s and were cut",
             clipped,
             100 * clipped / (nx * ny * nz),
             settings.mode,

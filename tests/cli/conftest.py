@@ -1,0 +1,32 @@
+"""Commands called as a user calls them, in this process."""
+
+import logging
+from dataclasses import dataclass
+
+import pytest
+
+from vitreous.cli.main import main
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended and what it said on standard error."""
+
+    code: int
+    said: str
+
+
+@pytest.fixture
+def vitreous(capfd):
+    """vitreous("run", stack, ...) -> how it ended. Logging is put back afterwards."""
+    root, house = logging.getLogger(), logging.getLogger("vitreous")
+    handlers, level = root.handlers[:], house.level
+
+    def call(*words):
+        capfd.readouterr()
+        code = main([str(word) for word in words])
+        return Ended(code, capfd.readouterr().err)
+
+    yield call
+    root.handlers = handlers
+    house.setLevel(level)
