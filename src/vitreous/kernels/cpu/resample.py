@@ -1,4 +1,9 @@
-"""Resampling of tilt images onto sheared lines, and coverage, on the CPU."""
+"""Resampling of tilt images onto sheared lines, and coverage, on the CPU.
+
+A line is sampled in blocks of points: what needs no look into the image (positions, cells,
+weights) is found for a block at a time in small loops that LLVM turns into vector code, each with
+few enough arrays for its run-time checks of overlap.
+"""
 
 import math
 
@@ -8,68 +13,113 @@ from numba import njit, prange
 FAST = {"contract", "nsz"}
 BORDER = 2  # rows and columns of coefficients beyond the image's edge
 POLE = math.sqrt(3) - 2  # of the cubic B-spline's inverse filter
+BLOCK = 128  # points of a line that are sampled together
+HAIR = 1e-8  # px by which a point may miss the image's edge that by construction lies on it
 TAIL = 10  # taps to either side: what is cut off is 1.4e-6 of the sum
-
-
-@njit(error_model="numpy")
-def _weights(w):  # type: ignore[no-untyped-def]
-    one = np.float32(1)
-    six = np.float32(1 / 6)
-    r = one - w
-    k0 = r * r * r * six
-    k3 = w * w * w * six
-    k1 = (np.float32(4) + w * w * (np.float32(3) * w - np.float32(6))) * six
-    return k0, k1, one - k0 - k1 - k3, k3
 
 
 @njit(error_model="numpy")
 def _inside(start, step, end, low, high):  # type: ignore[no-untyped-def]
     """Narrow [low, high] to the x for which 0 <= start + x step <= end."""
     if abs(step) < 1e-12:
-        if start < -1e-9 or start > end + 1e-9:
+        if start < -HAIR or start > end + HAIR:
             return low, low - 1.0
         return low, high
     a = -start / step
     b = (end - start) / step
-    # a hair of slack: a point that lies on the edge by construction belongs to the image
-    return max(low, min(a, b) - 1e-9), min(high, max(a, b) + 1e-9)
+    return max(low, min(a, b) - HAIR), min(high, max(a, b) + HAIR)
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _sample(flat, pitch, base, u, v):  # type: ignore[no-untyped-def]
-    """The cubic B-spline surface at (u, v), counted from the first coefficient of the border."""
-    i = int(u)
-    j = int(v)
-    a0, a1, a2, a3 = _weights(np.float32(u - i))
-    b0, b1, b2, b3 = _weights(np.float32(v - j))
-    p = base + np.uint64(j - 1) * pitch + np.uint64(i - 1)
-    q = p + pitch
-    r = q + pitch
-    s = r + pitch
+def _points(u, v, count, first, u0, u_step, v0, v_step):  # type: ignore[no-untyped-def]
+    """Fill u and v with the image points of grid points first, first + 1, ... of a line."""
+    for k in range(count):
+        x = np.float64(first + np.int32(k))
+        u[k] = u0 + x * u_step
+        v[k] = v0 + x * v_step
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _move(u, v, count, field, step):  # type: ignore[no-untyped-def]
+    """Add a displacement (2, gy, gx), bilinear between nodes every `step` px, to image points."""
+    gy, gx = field.shape[1:]
+    for k in range(count):
+        a = min(max(u[k] / step, 0.0), gx - 1.001)
+        b = min(max(v[k] / step, 0.0), gy - 1.001)
+        i = int(a)
+        j = int(b)
+        a -= i
+        b -= j
+        w00, w01, w10, w11 = (1 - b) * (1 - a), (1 - b) * a, b * (1 - a), b * a
+        x, y = field[0], field[1]
+        u[k] += w00 * x[j, i] + w01 * x[j, i + 1] + w10 * x[j + 1, i] + w11 * x[j + 1, i + 1]
+        v[k] += w00 * y[j, i] + w01 * y[j, i + 1] + w10 * y[j + 1, i] + w11 * y[j + 1, i + 1]
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _cells(position, count, end, cell, rest):  # type: ignore[no-untyped-def]
+    """Split positions, held to 0 ... end, into coefficients (counted with border) and fractions."""
+    for k in range(count):
+        inside = min(max(position[k], 0.0), end) + BORDER
+        cell[k] = np.int32(inside)
+        rest[k] = np.float32(inside - cell[k])
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _weights(rest, count, weight):  # type: ignore[no-untyped-def]
+    """weight (4, points): of the cubic B-spline at `rest` between the second and the third."""
+    one = np.float32(1)
+    three = np.float32(3)
+    four = np.float32(4)
+    six = np.float32(6)
+    sixth = np.float32(1 / 6)
+    for k in range(count):
+        w = rest[k]
+        r = one - w
+        first = r * r * r * sixth
+        second = (four + w * w * (three * w - six)) * sixth
+        fourth = w * w * w * sixth
+        weight[0, k] = first
+        weight[1, k] = second
+        weight[2, k] = one - first - second - fourth
+        weight[3, k] = fourth
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _to_places(i, j, count, pitch):  # type: ignore[no-untyped-def]
+    """Columns i become places in the image, of cells (i, j)."""
+    for k in range(count):
+        i[k] += j[k] * pitch
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _samples(flat, base, pitch, place, wi, wj, count, out, at):  # type: ignore[no-untyped-def]
+    """out[at:] = the surface of the image that begins at `base`; place: of a point's second
+    coefficient along both axes, wi and wj (4, points): its weights across and along the rows.
+    """
     one = np.uint64(1)
     two = np.uint64(2)
     three = np.uint64(3)
-    return (
-        b0 * (a0 * flat[p] + a1 * flat[p + one] + a2 * flat[p + two] + a3 * flat[p + three])
-        + b1 * (a0 * flat[q] + a1 * flat[q + one] + a2 * flat[q + two] + a3 * flat[q + three])
-        + b2 * (a0 * flat[r] + a1 * flat[r + one] + a2 * flat[r + two] + a3 * flat[r + three])
-        + b3 * (a0 * flat[s] + a1 * flat[s + one] + a2 * flat[s + two] + a3 * flat[s + three])
-    )
+    start = base - pitch - one
+    for k in range(count):
+        p = start + np.uint64(place[k])
+        q = p + pitch
+        r = q + pitch
+        s = r + pitch
+        a, b, c, d = wi[0, k], wi[1, k], wi[2, k], wi[3, k]
+        out[at + k] = (
+            wj[0, k] * (a * flat[p] + b * flat[p + one] + c * flat[p + two] + d * flat[p + three])
+            + wj[1, k] * (a * flat[q] + b * flat[q + one] + c * flat[q + two] + d * flat[q + three])
+            + wj[2, k] * (a * flat[r] + b * flat[r + one] + c * flat[r + two] + d * flat[r + three])
+            + wj[3, k] * (a * flat[s] + b * flat[s + one] + c * flat[s + two] + d * flat[s + three])
+        )
 
 
-@njit(fastmath=FAST, error_model="numpy")
-def _moved(field, x, y, step):  # type: ignore[no-untyped-def]
-    """Bilinear value of one displacement component (gy, gx) with nodes every `step` pixels."""
-    gy, gx = field.shape
-    a = min(max(x / step, 0.0), gx - 1.001)
-    b = min(max(y / step, 0.0), gy - 1.001)
-    i = int(a)
-    j = int(b)
-    a -= i
-    b -= j
-    return (1 - b) * ((1 - a) * field[j, i] + a * field[j, i + 1]) + b * (
-        (1 - a) * field[j + 1, i] + a * field[j + 1, i + 1]
-    )
+@njit(error_model="numpy")
+def _clear_outside(out, at, count, u, v, u_end, v_end):  # type: ignore[no-untyped-def]
+    for k in range(count):
+        if u[k] < -HAIR or v[k] < -HAIR or u[k] > u_end + HAIR or v[k] > v_end + HAIR:
+            out[at + k] = 0
 
 
 @njit(fastmath=FAST, error_model="numpy")
@@ -133,18 +183,23 @@ def sheared_lines(  # type: ignore[no-untyped-def]
         first = math.ceil(low)
         last = math.floor(high)
         base = np.uint64(t) * np.uint64(rows * columns)
-        for x in range(first, last + 1):
-            u = u0 + x * u_step
-            v = v0 + x * v_step
+        u, v = np.empty(BLOCK), np.empty(BLOCK)
+        i, j = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
+        rest = np.empty(BLOCK, np.float32)
+        wi, wj = np.empty((4, BLOCK), np.float32), np.empty((4, BLOCK), np.float32)
+        for begin in range(first, last + 1, BLOCK):
+            count = np.uint64(min(BLOCK, last + 1 - begin))
+            _points(u, v, count, np.int32(begin), u0, u_step, v0, v_step)
             if moves:
-                du = _moved(field[t, 0], u, v, field_step)
-                v += _moved(field[t, 1], u, v, field_step)
-                u += du
-                if u < 0.0 or v < 0.0 or u > u_end or v > v_end:
-                    continue
-            u = min(max(u, 0.0), u_end) + BORDER
-            v = min(max(v, 0.0), v_end) + BORDER
-            row[x + TAIL] = _sample(flat, pitch, base, u, v)
+                _move(u, v, count, field[t], field_step)
+            _cells(u, count, u_end, i, rest)
+            _weights(rest, count, wi)
+            _cells(v, count, v_end, j, rest)
+            _weights(rest, count, wj)
+            _to_places(i, j, count, np.int32(columns))
+            _samples(flat, base, pitch, i, wi, wj, count, row, np.uint64(begin + TAIL))
+            if moves:
+                _clear_outside(row, np.uint64(begin + TAIL), count, u, v, u_end, v_end)
         if as_coefficients:
             _to_coefficients(row, first, last, out[t, item % lines])
         else:

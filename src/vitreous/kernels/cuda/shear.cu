@@ -9,6 +9,7 @@
 constexpr int PHASES = 16;  // sub-pixel positions of backproject_cubic
 constexpr int LINE_STEPS = 8;  // heights between two lines of backproject_uneven
 constexpr int BORDER = 2;   // rows and columns of coefficients beyond the image's edge
+constexpr double HAIR = 1e-8;  // px by which a point may miss the edge that by construction lies on it
 constexpr int TAIL = 10;    // taps to either side: what is cut off is 1.4e-6 of the sum
 constexpr double POLE = -0.26794919243112270647;  // sqrt(3) - 2, of the cubic B-spline's inverse filter
 
@@ -179,6 +180,7 @@ extern "C" __global__ void correct_linear(
             volume[at] = value > lowest ? value : lowest;
         }
 }
+
 // planes (n, lines, width) += volume (nz, lines, nx): the exact transpose of backproject_linear, as a
 // gather. Tilts and planes change roles.
 extern "C" __global__ void project_linear(
@@ -232,12 +234,11 @@ struct Interval {
 __device__ Interval inside(double start, double step, double end, Interval x)
 {
     if (fabs(step) < 1e-12) {
-        if (start < -1e-9 || start > end + 1e-9) x.high = x.low - 1.0;
+        if (start < -HAIR || start > end + HAIR) x.high = x.low - 1.0;
         return x;
     }
     const double a = -start / step, b = (end - start) / step;
-    // a hair of slack: a point that lies on the edge by construction belongs to the image
-    return {fmax(x.low, fmin(a, b) - 1e-9), fmin(x.high, fmax(a, b) + 1e-9)};
+    return {fmax(x.low, fmin(a, b) - HAIR), fmin(x.high, fmax(a, b) + HAIR)};
 }
 
 // The cubic B-spline surface at (u, v), counted from the first coefficient of the border.
@@ -290,7 +291,7 @@ extern "C" __global__ void sheared_values(
             const double du = moved(shift, gy, gx, u, v, field_step);
             v += moved(shift + (size_t)gy * gx, gy, gx, u, v, field_step);
             u += du;
-            shown = u >= 0.0 && v >= 0.0 && u <= u_end && v <= v_end;
+            shown = u >= -HAIR && v >= -HAIR && u <= u_end + HAIR && v <= v_end + HAIR;
         }
         u = fmin(fmax(u, 0.0), u_end) + BORDER;
         v = fmin(fmax(v, 0.0), v_end) + BORDER;
