@@ -10,7 +10,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from io import BufferedReader
 from math import prod
 from pathlib import Path
@@ -209,7 +209,8 @@ class MrcWriter:
             self._exit.callback(os.close, self._fd)
             _reserve(self._fd, needed)
         except OSError as error:
-            part.unlink(missing_ok=True)  # so that its own bytes count as free
+            with suppress(OSError):  # on a read-only disk even what isn't there can't go
+                part.unlink()  # so that its own bytes count as free
             refused = output_error(self.path, error, needed)
             self._exit.__exit__(OutputError, refused, None)
             raise refused from error

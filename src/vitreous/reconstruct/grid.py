@@ -124,9 +124,9 @@ def tomogram_grid(alignment: Alignment, settings: ReconstructSettings) -> Grid:
     columns, rows = alignment.image_size
     field = (rows, columns) if axis > np.sqrt(0.5) else (columns, rows)
     size = [
-        _voxels(settings.width, field[0], alignment, settings),
-        _voxels(settings.height, field[1], alignment, settings),
-        _voxels(f"{thickness_angstrom(alignment, settings)}A", 0, alignment, settings),
+        _pixels(settings.width, field[0], alignment.pixel_size) // settings.binning,
+        _pixels(settings.height, field[1], alignment.pixel_size) // settings.binning,
+        round(thickness_angstrom(alignment, settings) / alignment.pixel_size) // settings.binning,
     ]
     for name, voxels in zip(("width", "height", "thickness"), size, strict=True):
         if voxels < 1:
@@ -140,12 +140,9 @@ def tomogram_grid(alignment: Alignment, settings: ReconstructSettings) -> Grid:
     )
 
 
-def _voxels(
-    length: str | None, pixels: int, alignment: Alignment, settings: ReconstructSettings
-) -> int:
-    if length is not None:
-        pixels = round(angstrom(length, alignment.pixel_size) / alignment.pixel_size)
-    return pixels // settings.binning
+def _pixels(length: str | None, field: int, pixel_size: float) -> int:
+    """A length in unbinned pixels, the field's where none is given."""
+    return field if length is None else round(angstrom(length, pixel_size) / pixel_size)
 
 
 def placed(grid: Grid, alignment: Alignment, settings: ReconstructSettings) -> Grid:
