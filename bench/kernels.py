@@ -4,10 +4,9 @@ An update is one voxel that receives one tilt. As in a reconstruction, the volum
 slab in the same memory.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from time import process_time
 
 import numba
 import numpy as np
@@ -79,24 +78,17 @@ def cases(tilts: int) -> list[Case]:
 
 @dataclass(slots=True)
 class Times:
-    """CPU seconds and counts of each part of one reconstruction."""
+    """CPU seconds of each part of one reconstruction, updates and points resampled."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
+    resample: float = 0.0
+    backproject: float = 0.0
+    level: float = 0.0
     updates: int = 0
     points: int = 0
 
-    def timed(self, part: str, work: Callable[[], object]) -> None:
-        start = process_time()
-        work()
-        self.seconds[part] = self.seconds.get(part, 0.0) + process_time() - start
-
-    def rate(self, part: str) -> float:
-        """Updates a CPU second."""
-        return self.updates / self.seconds[part]
-
 
 def reconstruct(case: Case, size: Size, repeats: int = REPEATS) -> Times:
-    """Resample, back-project and level the whole volume; each part's best of `repeats`."""
+    """Resample, back-project and level the whole volume; each slab's best of `repeats`."""
     shear = case.shear(size)
     nx, ny, nz = size.volume
     images = aligned((size.tilts, size.image[1] + 4, size.image[0] + 4))
@@ -110,27 +102,18 @@ def reconstruct(case: Case, size: Size, repeats: int = REPEATS) -> Times:
     volume = aligned((nz, slab.levelled_rows, nx))
     levelled = aligned((nz, SLAB_ROWS, nx))
 
-    runs = []
-    for _ in range(repeats + 1):  # the first one compiles
-        times = Times()
-        for row in range(0, ny, SLAB_ROWS):
-            lines = kernel.lines_for(shear, row, SLAB_ROWS)
-            times.timed(
-                "resample",
-                lambda lines=lines: kernel.sheared_lines(
-                    images, shear, lines.first_line, planes, as_coefficients=True, **moves
-                ),
-            )
-            times.timed(
-                "back-project",
-                lambda lines=lines: kernel.backproject(planes, shear, lines, volume),
-            )
-            times.timed("level", lambda lines=lines: kernel.level(volume, shear, lines, levelled))
-            times.updates += size.tilts * volume.size
-            times.points += planes.size
-        runs.append(times)
-    best = {part: min(run.seconds[part] for run in runs) for part in runs[0].seconds}
-    return Times(best, runs[0].updates, runs[0].points)
+    times = Times()
+    for row in range(0, ny, SLAB_ROWS):
+        lines = kernel.lines_for(shear, row, SLAB_ROWS)
+        sample = partial(kernel.sheared_lines, images, shear, lines.first_line, planes, **moves)
+        times.resample += cpu_seconds(partial(sample, as_coefficients=True), repeats)
+        times.backproject += cpu_seconds(
+            partial(kernel.backproject, planes, shear, lines, volume), repeats
+        )
+        times.level += cpu_seconds(partial(kernel.level, volume, shear, lines, levelled), repeats)
+        times.updates += size.tilts * volume.size
+        times.points += planes.size
+    return times
 
 
 def linear_rates(size: Size) -> tuple[float, float]:
@@ -163,7 +146,7 @@ def kernel_section(size: Size, bounds: Bounds) -> str:
         numba.set_num_threads(threads)
         for case in cases(size.tilts):
             times = reconstruct(case, size)
-            rates.append(times.rate("back-project"))
+            rates.append(times.updates / times.backproject)
             shares.append(rates[-1] / bounds.updates)
             rows.append(_case_row(case.name, threads, times, shares[-1]))
         back, forward = linear_rates(size)
@@ -196,16 +179,15 @@ def kernel_section(size: Size, bounds: Bounds) -> str:
 
 
 def _case_row(name: str, threads: int, times: Times, share: float) -> list[str]:
-    seconds = times.seconds
     return [
         name,
         str(threads),
-        f"{seconds['back-project']:.2f}",
-        _billions(times.rate("back-project")),
+        f"{times.backproject:.2f}",
+        _billions(times.updates / times.backproject),
         _percent(share),
-        f"{seconds['resample']:.2f}",
-        f"{seconds['resample'] / times.points * 1e9:.1f}",
-        f"{seconds['level']:.2f}",
+        f"{times.resample:.2f}",
+        f"{times.resample / times.points * 1e9:.1f}",
+        f"{times.level:.2f}",
     ]
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     imports = time.process_time()
     size = Size(3, (SIDE, SIDE), (SIDE, SIDE, SIDE))
     for case in (Case("", 0.0, 5.0), Case("", 0.0, np.array([-5.0, 0, 5]))):
-        reconstruct(case, size, repeats=0)
+        reconstruct(case, size, repeats=1)
     linear_rates(size)
     print(imports, time.process_time() - imports)
 

@@ -53,7 +53,7 @@ class Series:
 
 def whole_section(size: Size) -> str:
     """The command on a whole series, weighted back-projection and SIRT, without its start-up."""
-    kernel = reconstruct(Case("", AXIS_DEGREES), size).seconds["back-project"]
+    kernel = reconstruct(Case("", AXIS_DEGREES), size).backproject
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tiny = Series.written(folder, Size(5, (32, 32), (32, 32, 8)))
