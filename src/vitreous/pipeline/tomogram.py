@@ -247,7 +247,7 @@ def for_integers(mean: float, deviation: float, add: float, largest: int) -> Sca
     """Mean +- 8 SD on the whole range; what is to be added is the mean's, where not given."""
     add = add or float(f"{-mean:.6g}")
     reach = abs(mean + add) + SPREAD * deviation
-    return stated(add, float(f"{largest / (reach or 1.0):.4g}"))
+    return stated(add, float(f"{0.999 * largest / (reach or 1.0):.4g}"))
 
 
 def for_float16(mean: float, deviation: float, add: float) -> Scaling:
