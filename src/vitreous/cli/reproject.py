@@ -25,7 +25,7 @@ def reproject(
 
       vitreous reproject ts_rec.mrc --stack ts.mrc --alignment ts.xf --output ts_reprojected.mrc
     """
-    from vitreous.cli.inputs import opened
+    from vitreous.cli.inputs import opened, require_apart
     from vitreous.cli.progress import progress_bar
     from vitreous.formats.mrc import MrcWriter, read_volume
     from vitreous.kernels import machine
@@ -33,6 +33,7 @@ def reproject(
     from vitreous.reconstruct.reproject import reproject as project
     from vitreous.reconstruct.settings import ReconstructSettings
 
+    require_apart(output, volume, stack, given.alignment)
     _, alignment = opened(stack, given, ReconstructSettings())
     density = read_volume(volume)
     with progress_bar(f"projecting {volume.name}") as progress:
