@@ -273,7 +273,8 @@ def test_an_input_is_never_replaced_by_its_tomogram(run, tmp_path):
     assert series.stack.read_bytes() == before
 
 
-def test_ctrl_c_in_the_middle_leaves_nothing_half_written(tmp_path):
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "scancel"])
+def test_an_end_in_the_middle_leaves_nothing_half_written(tmp_path, ending):
     images = np.random.default_rng(1).normal(size=(15, 300, 300))
     series = write_series(tmp_path, images=images, size=(300, 300))
     command = [Path(sys.executable).with_name("vitreous"), "run", series.stack]
@@ -286,7 +287,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_half_written(tmp_path):
     while not list(step.glob(".ts.mrc.*.part")) and time.monotonic() - begun < 60:
         time.sleep(0.05)
     time.sleep(1)  # into the iterations
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
     _, said = process.communicate(timeout=60)
 
     assert process.returncode == 130

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 it could not be done, 2 the command line or a kind of file
 """
 
 import os
+import signal
 import sys
 from collections.abc import Collection, Sequence
 from importlib import import_module
@@ -84,7 +85,9 @@ def build(loaded: Collection[str] = COMMANDS) -> App:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
-    words = sys.argv[1:] if words is None else words
+    if words is None:
+        words = sys.argv[1:]
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's Ctrl-C
     try:
         build(called(words)).meta(words)
         sys.stdout.flush()
