@@ -58,10 +58,9 @@ def raising(error: BaseException) -> Callable[[], None]:
         (UnknownFormatError("a PDF", path="a.pdf"), 2, "error: a.pdf: a PDF\n"),
         (FileNotFoundError(2, "No such file", "a.mrc"), 1, "error: a.mrc: No such file\n"),
         (
-            MemoryError("8 GB asked for"),
+            MemoryError("8 GB"),
             1,
-            "error: out of memory (8 GB asked for): allow less with --memory, bin, "
-            "or use fewer --cpus\n",
+            "error: out of memory (8 GB): allow less with --memory, bin, or use fewer --cpus\n",
         ),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
     ],
