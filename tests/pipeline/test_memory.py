@@ -4,7 +4,6 @@ The volume is 1.96 GB, the stack 63 MB as float32. Peaks are the kernel's own co
 process (ru_maxrss), interpreter and compiled kernels included.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -24,6 +23,14 @@ THREADS = 2
 STACK = TILTS * WIDTH * WIDTH * 4
 ALLOWANCE = 400e6
 ABOVE_THE_LAW = 1.1  # the most that a peak was above the plan: what the C library keeps of threads
+
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+"""Runs a command from a small process: a child's count begins with the peak of who started it."""
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +55,14 @@ def peak_of(stack, transforms, output, *options):
     command = [Path(sys.executable).with_name("vitreous"), "reconstruct", stack]
     command += ["--alignment", transforms, "--output", output, "--cpus", THREADS, "--device", "cpu"]
     command += ["--thickness", THICKNESS, *options]
-    process = subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    process.stderr.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, said
-    return usage.ru_maxrss * 1024, said
+    ended = subprocess.run(
+        [sys.executable, "-c", MEASURED, *map(str, command)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return int(ended.stdout) * 1024, ended.stderr
 
 
 def slab_of(alignment, **settings):
