@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,18 +35,24 @@ class Cost:
     output: str
 
 
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stderr=subprocess.STDOUT).returncode
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(f"\\n{usage.ru_utime + usage.ru_stime} {usage.ru_maxrss}")
+sys.exit(code)
+"""
+"""Runs a command from a small process: a child's peak begins with that of who started it."""
+
+
 def cost_of(command: Sequence[str | Path]) -> Cost:
     """Run a command to its end. Raises CalledProcessError, with what it said, where it fails."""
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, list(command), output)
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, output)
+    ended = subprocess.run(
+        [sys.executable, "-c", MEASURED, *command], stdout=subprocess.PIPE, text=True, check=True
+    )
+    output, _, counts = ended.stdout.rstrip().rpartition("\n")
+    cpu_seconds, peak = counts.split()
+    return Cost(float(cpu_seconds), int(peak) * 1024, output)
 
 
 def cheapest(command: Sequence[str | Path], repeats: int = REPEATS) -> Cost:
