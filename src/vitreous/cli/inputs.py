@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from vitreous.formats.mrc import MrcStack
     from vitreous.formats.tiff import TiffStack
+    from vitreous.kernels.machine import Share
     from vitreous.reconstruct.settings import ReconstructSettings
     from vitreous.records.alignment import Alignment
 
@@ -65,19 +66,15 @@ class Computing(BaseModel):
         Path | None, Field(description="Folder for scratch files. Default: the system's.")
     ] = None
 
-    def arguments(self) -> dict[str, Any]:
-        """For `pipeline.tomogram.write_tomogram`."""
+    def share(self) -> "Share":
+        """The same for a step."""
         from vitreous.kernels import machine
         from vitreous.kernels.device import choose
 
         memory = machine.memory() * 0.8 if self.memory is None else self.memory * 1e9
         cores = machine.cores()
-        return {
-            "device": choose(self.device),
-            "threads": min(self.cpus or cores, cores),
-            "memory_bytes": int(memory),
-            "scratch": self.scratch,
-        }
+        threads = min(self.cpus or cores, cores)
+        return machine.Share(choose(self.device), threads, int(memory), self.scratch)
 
 
 DryRun = Annotated[

@@ -41,7 +41,7 @@ def reconstruct(
     images, alignment = opened(stack, given, settings)
     support = None if mask is None else read_volume(mask, images.pixel_size).data.astype("float32")
     if dry_run:
-        foresee(images, alignment, settings, output, mask=support, **computing.arguments())
+        foresee(images, alignment, settings, output, mask=support, share=computing.share())
         return
     with progress_bar(f"reconstructing {stack.name}") as progress:
         write_tomogram(
@@ -50,6 +50,6 @@ def reconstruct(
             settings,
             output,
             mask=support,
+            share=computing.share(),
             progress=progress,
-            **computing.arguments(),
         )

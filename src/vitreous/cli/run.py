@@ -110,7 +110,7 @@ def foresee_series(
 
     folder = StepFolder(project, series_name(stack_path), "reconstruct")
     stack, alignment = opened(stack_path, given, settings)
-    foresee(stack, alignment, settings, folder.product(".mrc"), **computing.arguments())
+    foresee(stack, alignment, settings, folder.product(".mrc"), share=computing.share())
 
 
 def run_series(
@@ -139,7 +139,7 @@ def run_series(
         stack, alignment = opened(stack_path, given, settings)
         with progress_bar(f"reconstructing {folder.series}") as progress:
             written = write_tomogram(
-                stack, alignment, settings, tomogram, progress=progress, **computing.arguments()
+                stack, alignment, settings, tomogram, progress=progress, share=computing.share()
             )
         with atomic(picture) as part:
             draw_slices(written.slices, part, written.grid.voxel_size)

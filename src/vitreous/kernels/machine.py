@@ -1,9 +1,29 @@
 """What this process may use: cores and memory, whatever the machine has beyond."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
+from vitreous.kernels.device import CPU, Device
+
 CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of this machine a step may use.
+
+    memory_bytes: to stay within, all in all; None: no limit. scratch: folder for what doesn't fit;
+    None: the system's.
+    """
+
+    device: Device = CPU
+    threads: int = 1
+    memory_bytes: int | None = None
+    scratch: Path | None = None
+
+
+ONE_THREAD = Share()
 
 
 def cores() -> int:

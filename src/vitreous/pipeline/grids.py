@@ -11,7 +11,6 @@ def output_grid(
     alignment: Alignment,
     settings: ReconstructSettings,
     image_size: tuple[int, int],
-    aretomo_kernel: aretomo.Kernel = "2",
 ) -> Grid:
     """The unmoved grid of the tomogram, voxel 0 where `settings.grid` has it.
 
@@ -25,9 +24,8 @@ def output_grid(
         return Grid(grid.size, grid.voxel_size, imod.volume_centre(grid.size))
     bin_ = settings.binning
     unbinned = (grid.size[0] * bin_, grid.size[1] * bin_, grid.size[2] * bin_)
-    x, y, z = (
-        relion.volume_centre(unbinned)
-        if settings.grid == "relion"
-        else aretomo.volume_centre(unbinned, aretomo_kernel)
-    )
+    if settings.grid == "relion":
+        x, y, z = relion.volume_centre(unbinned)
+    else:
+        x, y, z = aretomo.volume_centre(unbinned, "3" if settings.grid == "aretomo3" else "2")
     return Grid(grid.size, grid.voxel_size, (x / bin_, y / bin_, z / bin_))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitreous.formats.mrc import MrcWriter
 from vitreous.formats.products import free_bytes, readable
-from vitreous.kernels.device import CPU, Device
+from vitreous.kernels.machine import ONE_THREAD, Share
 from vitreous.pipeline.grids import output_grid
 from vitreous.reconstruct.grid import DEFAULT_THICKNESS_ANGSTROM
 from vitreous.reconstruct.settings import ReconstructSettings
@@ -62,28 +62,23 @@ def foresee(
     output: Path,
     *,
     mask: Floats | None = None,
-    device: Device = CPU,
-    threads: int = 1,
-    memory_bytes: int | None = None,
-    scratch: Path | None = None,
+    share: Share = ONE_THREAD,
 ) -> None:
     """Log what `write_tomogram` would do, and do nothing."""
-    plan = planned(
-        stack, alignment, settings, mask=mask, threads=threads, memory_bytes=memory_bytes
-    ).plan
+    plan = planned(stack, alignment, settings, mask=mask, share=share).plan
     say(plan, settings)
     needed = int(np.prod(plan.grid.size, dtype=np.int64)) * np.dtype(settings.mode).itemsize
     free = free_bytes(next(place for place in output.absolute().parents if place.exists()) / "x")
     log.info(
         "dry run on %s: would write %s, %s as %s; %s are free there",
-        device,
+        share.device,
         output,
         readable(needed),
         settings.mode,
         readable(free),
     )
     if plan.on_disk:
-        log.info("scratch file in %s", scratch or tempfile.gettempdir())
+        log.info("scratch file in %s", share.scratch or tempfile.gettempdir())
     if needed > free:
         log.warning("the tomogram doesn't fit on the disk of %s", output)
 
@@ -94,10 +89,7 @@ def planned(
     settings: ReconstructSettings,
     *,
     mask: Floats | None = None,
-    device: Device = CPU,
-    threads: int = 1,
-    memory_bytes: int | None = None,
-    scratch: Path | None = None,
+    share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
 ) -> Reconstruction:
     """The reconstruction of a file: on the grid asked for, grey values scaled afterwards."""
@@ -108,10 +100,7 @@ def planned(
         settings.model_copy(update={"add": 0.0, "multiply": None}),
         grid=output_grid(alignment, settings, (width, height)),
         mask=mask,
-        device=device,
-        threads=threads,
-        memory_bytes=memory_bytes,
-        scratch=scratch,
+        share=share,
         progress=progress,
     )
 
@@ -123,10 +112,7 @@ def write_tomogram(
     output: Path,
     *,
     mask: Floats | None = None,
-    device: Device = CPU,
-    threads: int = 1,
-    memory_bytes: int | None = None,
-    scratch: Path | None = None,
+    share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
 ) -> Written:
     """Reconstruct into `output`, slab by slab; the file appears when it is whole.
@@ -138,10 +124,7 @@ def write_tomogram(
         alignment,
         settings,
         mask=mask,
-        device=device,
-        threads=threads,
-        memory_bytes=memory_bytes,
-        scratch=scratch,
+        share=share,
         progress=progress,
     )
     plan = tomogram.plan

@@ -76,8 +76,11 @@ class ReconstructSettings(BaseModel):
     shift_x: Annotated[Length, Field(description="Move the contents along x.")] = "0"
     shift_z: Annotated[Length, Field(description="Move the contents along z.")] = "0"
     grid: Annotated[
-        Literal["house", "imod", "aretomo", "relion"],
-        Field(description="Where voxel 0 lies: our own centre (n // 2) or another program's."),
+        Literal["house", "imod", "aretomo", "aretomo3", "relion"],
+        Field(
+            description="Where voxel 0 lies: our own centre (n // 2) or another program's "
+            "(aretomo3: from AreTomo3 2.1.4 on)."
+        ),
     ] = "house"
 
     # -- geometry -----------------------------------------------------------------------------

@@ -8,7 +8,6 @@ array.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -16,8 +15,7 @@ from numpy.typing import NDArray
 
 from vitreous.errors import UserError
 from vitreous.kernels import shear as kernel
-from vitreous.kernels.device import CPU, Device
-from vitreous.kernels.machine import use_threads
+from vitreous.kernels.machine import ONE_THREAD, Share, use_threads
 from vitreous.kernels.shear import EDGE, Shear, shear_of
 from vitreous.reconstruct import iterative, weighted
 from vitreous.reconstruct.grid import adjusted, placed, tomogram_grid
@@ -73,14 +71,14 @@ def plan(
     image_size: tuple[int, int],
     *,
     grid: Grid | None = None,
-    threads: int = 1,
-    memory_bytes: int | None = None,
+    share: Share = ONE_THREAD,
 ) -> Plan:
     """Decide grid, slabs and where the filtered images go.
 
     `grid` is the unmoved grid of the output where that is not the house's own. Where images and
-    slab don't fit into `memory_bytes`, the images go to a scratch file; then slabs get thinner.
+    slab don't fit into memory, the images go to a scratch file; then slabs get thinner.
     """
+    memory_bytes, threads = share.memory_bytes, share.threads
     used = adjusted(alignment, settings, image_size)
     where = placed(grid or tomogram_grid(used, settings), used, settings)
     binned = (image_size[0] // settings.binning, image_size[1] // settings.binning)
@@ -150,10 +148,7 @@ class Reconstruction:
         *,
         grid: Grid | None = None,
         mask: Floats | None = None,
-        device: Device = CPU,
-        threads: int = 1,
-        memory_bytes: int | None = None,
-        scratch: Path | None = None,
+        share: Share = ONE_THREAD,
         progress: Progress = ignore_progress,
     ) -> None:
         sections, height, width = stack.shape
@@ -162,38 +157,30 @@ class Reconstruction:
                 f"the stack has {sections} sections, the alignment is for "
                 f"{alignment.section_count}: it belongs to another stack"
             )
-        self.plan = plan(
-            alignment,
-            settings,
-            (width, height),
-            grid=grid,
-            threads=threads,
-            memory_bytes=memory_bytes,
-        )
+        self.plan = plan(alignment, settings, (width, height), grid=grid, share=share)
         if mask is not None:
             _require_fitting(mask, self.plan.grid, settings)
         self._stack, self._settings, self._mask = stack, settings, mask
-        self._device, self._threads, self._scratch = device, threads, scratch
-        self._progress = progress
+        self._share, self._progress = share, progress
         self._on_disk: ScratchArray | None = None
 
     def __enter__(self) -> Self:
-        use_threads(self._threads)
+        use_threads(self._share.threads)
         images = prepare(
             self._stack,
             self.plan.alignment,
             self._settings,
             self._room(),
-            threads=self._threads,
+            threads=self._share.threads,
             progress=self._preparing,
         )
         if self.plan.transposed:
             images = images.exchanged
-        what = images, self.plan.shear, self.plan.alignment, self._settings, self._device
+        what = images, self.plan.shear, self.plan.alignment, self._settings, self._share.device
         self._maker = (
             weighted.SlabMaker(*what)
             if self._settings.method == "wbp"
-            else iterative.SlabMaker(*what, mask=self._mask, threads=self._threads)
+            else iterative.SlabMaker(*what, mask=self._mask, threads=self._share.threads)
         )
         return self
 
@@ -228,9 +215,9 @@ class Reconstruction:
         if not self.plan.on_disk:
             return np.empty(shape, np.float32)
         if not self.plan.transposed:
-            self._on_disk = ScratchArray(shape, self._scratch)
+            self._on_disk = ScratchArray(shape, self._share.scratch)
             return self._on_disk.array
-        self._on_disk = ScratchArray((shape[0], shape[2], shape[1]), self._scratch)
+        self._on_disk = ScratchArray((shape[0], shape[2], shape[1]), self._share.scratch)
         return self._on_disk.array.swapaxes(1, 2)
 
 
@@ -252,8 +239,7 @@ def reconstruct_tomogram(
     *,
     grid: Grid | None = None,
     mask: Floats | None = None,
-    device: Device = CPU,
-    threads: int = 1,
+    share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
 ) -> Volume:
     """The tomogram that `alignment` describes, in memory as float32 (z, y, x).
@@ -266,8 +252,7 @@ def reconstruct_tomogram(
         settings or ReconstructSettings(),
         grid=grid,
         mask=mask,
-        device=device,
-        threads=threads,
+        share=share,
         progress=progress,
     ) as tomogram:
         data = np.empty(tomogram.plan.grid.shape, np.float32)
