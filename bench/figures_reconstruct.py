@@ -125,9 +125,9 @@ IMOD = Section(
     "0.972: without cut-off the comparison is one of interpolation noise, where an ideal "
     "interpolation would have 0.92. Beside each the best correlation with another run of the same "
     "size, which has to be lower, so that an ignored option fails (but for t05 in (b): its one "
-    "option chooses between two of IMOD's interpolations, neither of them ours). 'linear': compared "
-    "with that window, since IMOD interpolates linearly along y as well. Left out: t06, t34-t36, "
-    "t38-t40; t20-t22 differ in grey scale only and are compared there, to one level.",
+    "option chooses between two of IMOD's interpolations, neither of them ours). 'linear': "
+    "compared with that window, since IMOD interpolates linearly along y as well. Left out: "
+    "t06, t34-t36, t38-t40; t20-t22 differ in grey scale only and are compared there, to one level.",
     columns=["(a) own run", "(a) next", "(b) own run", "(b) next", "window"],
     rows={name: partial(imod_run, name) for name in RUNS},
     held_by="tests/reconstruct/test_imod_oracle.py",
