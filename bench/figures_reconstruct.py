@@ -127,7 +127,8 @@ IMOD = Section(
     "size, which has to be lower, so that an ignored option fails (but for t05 in (b): its one "
     "option chooses between two of IMOD's interpolations, neither of them ours). 'linear': "
     "compared with that window, since IMOD interpolates linearly along y as well. Left out: "
-    "t06, t34-t36, t38-t40; t20-t22 differ in grey scale only and are compared there, to one level.",
+    "t06, t34-t36, t38-t40; t20-t22 differ in grey scale only and are compared there, to one "
+    "level.",
     columns=["(a) own run", "(a) next", "(b) own run", "(b) next", "window"],
     rows={name: partial(imod_run, name) for name in RUNS},
     held_by="tests/reconstruct/test_imod_oracle.py",

@@ -149,4 +149,4 @@ def _bead_table(true: "NDArray[np.float64]", found: "NDArray[np.float64]") -> li
             zip(true, found, apart, strict=True), start=1
         )
     ]
-    return [head, *rows, f"{'rms':>61}   {np.sqrt((apart**2).mean()):6.2f}".rjust(67)]
+    return [head, *rows, f"{'rms':>61}   {np.sqrt((apart**2).mean()):6.2f}"]
