@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from vitreous.reconstruct.settings import ReconstructSettings, angstrom, checked_length
+from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.reconstruct.weights import (
     Line,
     angular_density,
@@ -10,6 +10,7 @@ from vitreous.reconstruct.weights import (
     frequency_weights,
     view_factors,
 )
+from vitreous.records.typed import angstrom, checked_length
 
 LINE = Line(pixels=960, padded=1024)
 EVEN = np.linspace(-60, 60, 41)

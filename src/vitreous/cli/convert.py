@@ -7,7 +7,7 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field
 
 from vitreous.formats.families import AretomoKernel, Family
-from vitreous.reconstruct.settings import TiltList, numbers_in
+from vitreous.records.typed import TiltList, numbers_in
 
 if TYPE_CHECKING:
     from vitreous.formats.alignments import Losses

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from vitreous.errors import UserError
 from vitreous.geometry.motions import RigidMotion
 from vitreous.geometry.rotations import rotation_x, rotation_y, rotation_z
-from vitreous.reconstruct.settings import ReconstructSettings, angstrom, numbers_in
+from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
+from vitreous.records.typed import angstrom, numbers_in
 from vitreous.records.volume import Grid
 
 DEFAULT_THICKNESS_ANGSTROM = 3000.0
