@@ -38,7 +38,7 @@ def test_better_alignments_make_sharper_slices(measured):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_sharpness_is_what_was_measured_elsewhere(name, measured):
+def test_sharpness_is_near_to_what_the_readme_has(name, measured):
     max_sd, kurtosis = README[name]
 
     assert measured[name].max_sd == pytest.approx(max_sd, rel=0.03)
