@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -11,6 +12,7 @@ from vitreous.errors import FormatError
 from vitreous.formats.content import read_bytes
 from vitreous.formats.mdoc import Mdoc, Section, format_mdoc, parse_mdoc, read_mdoc, write_mdoc
 from vitreous.formats.mdoc_series import (
+    as_mdoc,
     dose_from_rate,
     nominal_axis,
     own_dose,
@@ -19,6 +21,7 @@ from vitreous.formats.mdoc_series import (
     tilt_series,
 )
 from vitreous.records.images import ArrayStack
+from vitreous.records.tilt_series import Tilt, TiltSeries
 
 SAMPLES = "reference/mdoc_samples"
 BLANK_LINES_ELSEWHERE = {
@@ -330,3 +333,54 @@ def test_images_taken_again_are_said(caplog):
     series("TiltAngle = 0", "TiltAngle = 3", "TiltAngle = 0.01")
 
     assert "TS: section 1 was taken again as section 3 at 0.01 degrees" in caplog.text
+
+
+# -- written from a series ------------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(
+    axis=st.none() | st.floats(-180, 180).map(lambda x: round(x, 1)),
+    tilts=st.lists(
+        st.tuples(
+            st.floats(-70, 70).map(lambda x: round(x, 2)),
+            st.floats(0.1, 9).map(lambda x: round(x, 3)),
+            st.sampled_from(["", "a b.tif", "TS_001_-3.0.eer"]),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+)
+def test_a_written_series_is_read_as_it_was(axis, tilts):
+    order = list(reversed(range(len(tilts))))
+    doses = [dose for _, dose, _ in tilts]
+    written = TiltSeries(
+        name="TS 1",
+        tilts=tuple(
+            Tilt(
+                section=z,
+                nominal_tilt_degrees=angle,
+                exposure_index=order[z],
+                dose=dose,
+                pre_exposure=round(sum(doses[z + 1 :]), 3),
+                movie=movie,
+                acquired=datetime(2026, 1, 31, 23, 59, 10 + order[z]),  # noqa: DTZ001
+                extra={"SpotSize": "8"},
+            )
+            for z, (angle, dose, movie) in enumerate(tilts)
+        ),
+        pixel_size=5.4,
+        image_size=(720, 512),
+        nominal_axis_degrees=axis,
+        voltage_kv=300,
+    )
+
+    text = format_mdoc(as_mdoc(written, "TS 1.mrc", mode=1, title="a session"))
+    read = tilt_series(parse_mdoc(text), "TS 1")
+
+    assert read.nominal_axis_degrees == axis
+    assert (read.pixel_size, read.image_size, read.voltage_kv) == (5.4, (720, 512), 300)
+    assert read.extra["ImageFile"] == "TS 1.mrc"
+    for one, other in zip(read.tilts, written.tilts, strict=True):
+        assert one.extra["SpotSize"] == "8"
+        assert replace(one, extra={}) == replace(other, extra={})

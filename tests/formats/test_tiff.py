@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vitreous.errors import FormatError, UnknownFormatError, UserError
-from vitreous.formats.tiff import open_tiff_stack, read_tiff_header
+from vitreous.formats.tiff import open_tiff_stack, read_tiff_header, write_tiff_stack
 
 
 @pytest.fixture
@@ -119,3 +119,28 @@ def test_damaged_files_are_read_or_refused(tmp_path, pages, place, patch, length
 
     with suppress(FormatError):
         assert images(tmp_path / "y.tif").ndim == 3
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+def test_written_stacks_are_read_as_they_were(tmp_path, pages, dtype):
+    path = tmp_path / "a movie.tif"
+
+    write_tiff_stack(path, iter(pages.astype(dtype)), pixel_size=1.37)
+
+    stack = open_tiff_stack(path)
+    assert stack.shape == pages.shape
+    assert stack.dtype == dtype
+    assert stack.header.compression == "lzw"
+    assert stack.pixel_size == pytest.approx(1.37, rel=1e-4)
+    np.testing.assert_array_equal(np.stack([stack.read(i) for i in range(3)]), pages)
+
+
+def test_a_stack_that_cant_be_written_leaves_nothing(tmp_path, pages):
+    def broken():
+        yield pages[0]
+        raise RuntimeError("the simulation failed")
+
+    with pytest.raises(RuntimeError):
+        write_tiff_stack(tmp_path / "x.tif", broken(), pixel_size=1.0)
+
+    assert list(tmp_path.iterdir()) == []

@@ -107,7 +107,7 @@ def rings():
         defocus=22000.0,
         astigmatism=1200.0,
         astigmatism_angle=25.0,
-        thickness=600.0,
+        thickness="600A",
         envelope=0.0,
     )
     series = simulate_series(settings)

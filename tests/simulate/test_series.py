@@ -53,7 +53,7 @@ def test_counts_are_whole_and_scatter_as_poissons(series, images):
 
 def test_brightness_is_dose_times_transmission(series):
     """Without specimen but with ice: Beer and Lambert's law, the beam's fall, the camera's DQE."""
-    bare = changed(molecules=(0, 0, 0, 0), vesicles=0, beads=0, pitch_x=0, pitch_y=0, bend=0)
+    bare = changed(molecules=(0, 0, 0, 0), vesicles=0, beads=0, pitch_x=0, pitch_y=0, bend="0")
 
     for view, tilt in enumerate(bare.tilts):
         path = 1500 / np.cos(np.deg2rad(tilt.tilt))

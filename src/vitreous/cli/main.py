@@ -30,6 +30,7 @@ COMMANDS = {
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
     "reproject": "Project a volume into the tilts of an alignment.",
     "convert": "Convert alignments between programs, volumes between modes and axis orders.",
+    "simulate": "Simulate a tilt series whose truth is known, as a microscope leaves it.",
     "info": "Say what files are, by their content, and what they hold.",
     "demo": "Reconstruct a built-in phantom: found against truth.",
     "doctor": "Say what this installation and machine have, and what is missing.",

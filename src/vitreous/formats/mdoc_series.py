@@ -10,7 +10,7 @@ from math import isclose
 from pathlib import Path
 
 from vitreous.errors import FormatError
-from vitreous.formats.mdoc import Mdoc, Section, as_mapping
+from vitreous.formats.mdoc import Fields, Mdoc, Section, as_mapping
 from vitreous.formats.numbers import parse_number, shortened
 from vitreous.records.images import ImageStack, facts_of
 from vitreous.records.tilt_series import Tilt, TiltSeries
@@ -26,6 +26,7 @@ SAME_TILT = 0.05  # degrees between an image and its repetition
 SAME_AXIS = 0.11  # degrees, IMOD's header.c
 
 INTERPRETED = ("TiltAngle", "SubFramePath", "DateTime")
+OURS_TO_WRITE = (*INTERPRETED, "ExposureDose", "PriorRecordDose")
 
 
 def tilt_series(
@@ -126,6 +127,49 @@ def _in_section_order(mdoc: Mdoc, path: Path | None) -> list[tuple[int, Section]
             )
         records[z] = section
     return sorted(records.items())
+
+
+# -- written --------------------------------------------------------------------------------------
+
+
+def as_mdoc(series: TiltSeries, image_file: str, mode: int, title: str) -> Mdoc:
+    """The .mdoc that SerialEM leaves beside the stack of a series.
+
+    image_file: the stack's name, mode: that of its MRC; title: what its first title line says.
+    """
+    columns, rows = series.image_size
+    head = [("PixelSpacing", f"{series.pixel_size:g}")]
+    if series.voltage_kv is not None:
+        head.append(("Voltage", f"{series.voltage_kv:g}"))
+    head += [("ImageFile", image_file), ("ImageSize", f"{columns} {rows}"), ("DataMode", f"{mode}")]
+    titled = (Section("T", text) for text in titles(series, title))
+    sections = (Section("ZValue", f"{tilt.section}", _fields(tilt)) for tilt in series.tilts)
+    return Mdoc(tuple(head), (*titled, *sections))
+
+
+def titles(series: TiltSeries, title: str) -> list[str]:
+    """The title lines of SerialEM's stacks and .mdoc files; the second tells the tilt axis."""
+    lines = [f"SerialEM: {title}"]
+    if series.nominal_axis_degrees is not None:
+        axis = f"    Tilt axis angle = {series.nominal_axis_degrees:.1f}, binning = 1"
+        lines.append(f"{axis}  spot = 8  camera = 0")
+    return lines
+
+
+def _fields(tilt: Tilt) -> Fields:
+    """The lines of one tilt: what the record says, and what it keeps of elsewhere."""
+    fields = [("TiltAngle", f"{tilt.nominal_tilt_degrees:g}")]
+    fields += [(key, value) for key, value in tilt.extra.items() if key not in OURS_TO_WRITE]
+    if tilt.dose is not None:
+        fields.append(("ExposureDose", f"{tilt.dose:g}"))
+    if tilt.pre_exposure is not None:
+        fields.append(("PriorRecordDose", f"{tilt.pre_exposure:g}"))
+    if tilt.movie:
+        fields.append(("SubFramePath", tilt.movie))
+    if tilt.acquired is not None:
+        day = f"{tilt.acquired.day:02d}-{MONTHS[tilt.acquired.month - 1].title()}"
+        fields.append(("DateTime", f"{day}-{tilt.acquired:%Y  %H:%M:%S}"))
+    return tuple(fields)
 
 
 # -- order and dose -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""TIFF stacks: many pages, any compression that imagecodecs has, ImageJ's stacks too.
+"""TIFF stacks: many pages, any compression that imagecodecs has, ImageJ's stacks too; written LZW.
 
 TIFF stores the top row first, MRC the bottom one. Row 0 of what we read is the bottom row, as in
 IMOD, SerialEM and RELION, so that one alignment fits both.
@@ -8,6 +8,7 @@ import logging
 import struct
 import threading
 import weakref
+from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import SEEK_END, BufferedReader, BytesIO
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from vitreous.errors import FormatError, UnknownFormatError, UserError, VitreousError
 from vitreous.formats.content import open_plain, read_bytes, unpacking
+from vitreous.formats.products import atomic
 
 # What it logs of a file is in its own words; what matters we raise or remark.
 logging.getLogger("tifffile").addFilter(lambda record: False)
@@ -120,6 +122,22 @@ def read_tiff_header(path: Path) -> TiffHeader:
     """What the file says of its pages."""
     with closing(_opened(path)) as stack:
         return stack.header
+
+
+def write_tiff_stack(path: Path, images: Iterable[NDArray[Any]], pixel_size: float) -> None:
+    """Write images (y, x), the bottom row first, as the pages of a TIFF file (LZW)."""
+    per_cm = (CM / pixel_size, CM / pixel_size)
+    with atomic(path) as part, tifffile.TiffWriter(part) as writer:
+        for image in images:
+            writer.write(
+                image[::-1],
+                photometric="minisblack",
+                compression="lzw",
+                resolution=per_cm,
+                resolutionunit="CENTIMETER",
+                contiguous=False,
+                metadata=None,
+            )
 
 
 def _opened(path: Path) -> TiffStack:

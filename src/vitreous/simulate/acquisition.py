@@ -157,5 +157,5 @@ def true_alignment(tilts: tuple[Exposure, ...], settings: SimulateSettings) -> A
         magnifications=np.array([tilt.magnification for tilt in tilts]),
         image_size=settings.size,
         pixel_size=settings.pixel_size,
-        thickness_angstrom=settings.thickness,
+        thickness_angstrom=settings.thickness_angstrom,
     )

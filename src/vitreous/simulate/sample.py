@@ -101,10 +101,10 @@ class Sample:
 def slab_of(settings: SimulateSettings) -> Slab:
     """The ice of a series."""
     return Slab(
-        settings.thickness,
+        settings.thickness_angstrom,
         settings.pitch_x,
         settings.pitch_y,
-        settings.bend,
+        settings.bend_angstrom,
         half_field=max(settings.size) / 2 * settings.pixel_size,
     )
 

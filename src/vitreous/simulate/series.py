@@ -1,6 +1,6 @@
 """A simulated tilt series: its truth at once, its images when they are asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -69,12 +69,8 @@ class SimulatedSeries:
         """Image `index` (y, x), in counts: made anew each time, always the same."""
         if self.settings.frames:
             camera = self.camera
-            total = np.zeros(self.shape[1:], np.float32)
-            for frame in self.frames(index, camera):
-                total += frame
-            image = camera.corrected(total)
-        else:
-            image = counted(self.mean_image(index), self._stream("counts", index))
+            return self.summed(index, self.frames(index, camera), camera)
+        image = counted(self.mean_image(index), self._stream("counts", index))
         add_xrays(image, self.settings.xrays, self._stream("X-rays", index))
         return image
 
@@ -136,6 +132,15 @@ class SimulatedSeries:
         for signal in frame_signals(self.contrast(index), tilt, self.canvas, self.settings):
             share = np.float32(1 / self.settings.frames)
             yield camera.raw(self._expected(tilt, signal) * share, rng)
+
+    def summed(self, index: int, frames: Iterable[NDArray[np.uint8]], camera: Camera) -> Floats:
+        """The stack's image (y, x) of a tilt whose frames are at hand: their sum, corrected."""
+        total = np.zeros(self.shape[1:], np.float32)
+        for frame in frames:
+            total += frame
+        image = camera.corrected(total)
+        add_xrays(image, self.settings.xrays, self._stream("X-rays", index))
+        return image
 
     # -- truth ------------------------------------------------------------------------------------
 

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vitreous.records.typed import TiltList
+from vitreous.records.typed import Length, TiltList, angstrom
+
+Pixels = Annotated[int, Field(ge=32)]
 
 
 class SimulateSettings(BaseModel):
@@ -17,7 +19,7 @@ class SimulateSettings(BaseModel):
     ] = 1
 
     # -- acquisition ------------------------------------------------------------------------------
-    size: Annotated[tuple[int, int], Field(description="Pixels of an image in x and y.")] = (
+    size: Annotated[tuple[Pixels, Pixels], Field(description="Pixels of an image in x and y.")] = (
         720,
         720,
     )
@@ -59,10 +61,12 @@ class SimulateSettings(BaseModel):
     jumps: Annotated[TiltList, Field(description="Tilts shifted by a third of the field.")] = ""
 
     # -- specimen ---------------------------------------------------------------------------------
-    thickness: Annotated[float, Field(gt=0, description="Of the ice, angstrom.")] = 1500.0
+    thickness: Annotated[
+        Length, Field(description="Of the ice: pixels (300) or with a unit (150nm, 1500A).")
+    ] = "150nm"
     pitch_x: Annotated[float, Field(description="The ice is turned about x, degrees.")] = 1.0
     pitch_y: Annotated[float, Field(description="The ice is turned about y, degrees.")] = -2.0
-    bend: Annotated[float, Field(description="How far the ice is bent, angstrom.")] = 60.0
+    bend: Annotated[Length, Field(description="How far the ice is bent.")] = "6nm"
     molecules: Annotated[
         tuple[float, float, float, float],
         Field(
@@ -112,3 +116,13 @@ class SimulateSettings(BaseModel):
     defects: Annotated[
         int, Field(ge=0, description="Broken pixels of the movies' camera, and one column.")
     ] = 20
+
+    @property
+    def thickness_angstrom(self) -> float:
+        """Of the ice."""
+        return angstrom(self.thickness, self.pixel_size)
+
+    @property
+    def bend_angstrom(self) -> float:
+        """How far the ice is bent."""
+        return angstrom(self.bend, self.pixel_size)
