@@ -193,7 +193,7 @@ def test_a_tilt_that_sees_the_slab_edge_on_is_named(refused):
         (["--mode", "int12"], 2, "choose"),
         (["--pixel-size", "-3"], 2, "allowed is above 0"),
         (["--device", "tpu"], 1, "device 'tpu' is unknown: give auto, cpu, gpu or gpu:N"),
-        (["--memory", "0.01"], 1, "0.01 GB of memory are allowed, at least 0.2"),
+        (["--memory", "0.01"], 1, "0.01 GB of memory are allowed, at least 0.3"),
         (["--radial-cutoff", ".3", "--hamming-start", ".2"], 2, "exclude each other: give one"),
     ],
 )
@@ -315,9 +315,9 @@ def test_scratch_without_room_is_told(refused, series, tmp_path, tiny_disk):
     images = np.random.default_rng(1).normal(size=(15, 600, 640))
     stack = write_stack(tmp_path / "large.mrc", images)
 
-    said = refused("--memory", "0.27", "--scratch", tiny_disk, stack=stack)
+    said = refused("--memory", "0.34", "--scratch", tiny_disk, stack=stack)
 
     assert "no room for a scratch file of 0.0233 GB: No space left on device" in said
     assert "--scratch" in said
-    missing = refused("--memory", "0.27", "--scratch", tmp_path / "nowhere", stack=stack)
+    missing = refused("--memory", "0.34", "--scratch", tmp_path / "nowhere", stack=stack)
     assert "nowhere: no room for a scratch file of 0.0233 GB: No such file" in missing

@@ -78,8 +78,8 @@ def slab_of(alignment, **settings):
     ("options", "in_scratch"),
     [
         (("up", "--mode", "float32", "--memory", "0.6"), False),
-        (("up", "--mode", "float16", "--memory", "0.37"), True),
-        (("flat", "--mode", "int8", "--axis-order", "xzy", "--memory", "0.37"), True),
+        (("up", "--mode", "float16", "--memory", "0.44"), True),
+        (("flat", "--mode", "int8", "--axis-order", "xzy", "--memory", "0.44"), True),
     ],
     ids=["in memory", "scratch", "scratch, axis along x"],
 )

@@ -33,7 +33,7 @@ Floats = NDArray[np.float32]
 
 SLAB_BYTES = 64 << 20
 MOST_ROWS = 64
-PROGRAM_BYTES = 250_000_000  # the interpreter, the libraries and the compiled kernels
+PROGRAM_BYTES = 320_000_000  # the interpreter, the libraries and the compiled kernels
 KEPT_BYTES = 64 << 20  # of what was freed, the most that the C library keeps
 
 
