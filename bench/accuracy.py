@@ -19,6 +19,7 @@ from figures import Figure, Section
 from figures_formats import GEOMETRY, ROUND_TRIPS, WARP_GRIDS
 from figures_kernels import KERNELS
 from figures_reconstruct import DENSITIES, IMOD, PHANTOM, REAL_SERIES, RELION
+from figures_simulate import SIMULATED
 from measure import table
 
 from tests.conftest import SHARED
@@ -33,6 +34,7 @@ SECTIONS = (
     IMOD,
     RELION,
     REAL_SERIES,
+    SIMULATED,
 )
 ROOT = Path(__file__).parents[1]
 KEPT, PAGE = ROOT / ".accuracy", ROOT / "docs" / "accuracy.md"

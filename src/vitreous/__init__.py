@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from vitreous.records.tilt_series import TiltSeries as TiltSeries
     from vitreous.records.volume import Grid as Grid
     from vitreous.records.volume import Volume as Volume
+    from vitreous.simulate.series import SimulatedSeries as SimulatedSeries
+    from vitreous.simulate.series import simulate_series as simulate_series
+    from vitreous.simulate.settings import SimulateSettings as SimulateSettings
 
 _HOMES = {
     "Alignment": "vitreous.records.alignment",
@@ -34,6 +37,8 @@ _HOMES = {
     "Grid": "vitreous.records.volume",
     "ReconstructSettings": "vitreous.reconstruct.settings",
     "Reconstruction": "vitreous.reconstruct.tomogram",
+    "SimulateSettings": "vitreous.simulate.settings",
+    "SimulatedSeries": "vitreous.simulate.series",
     "StackFacts": "vitreous.records.images",
     "Tilt": "vitreous.records.tilt_series",
     "TiltSeries": "vitreous.records.tilt_series",
@@ -45,6 +50,7 @@ _HOMES = {
     "read_volume": "vitreous.formats.mrc",
     "reconstruct_tomogram": "vitreous.reconstruct.tomogram",
     "reproject": "vitreous.reconstruct.reproject",
+    "simulate_series": "vitreous.simulate.series",
     "write_alignment": "vitreous.formats.alignments",
     "write_tomogram": "vitreous.pipeline.tomogram",
 }
@@ -55,6 +61,8 @@ __all__ = [
     "Grid",
     "ReconstructSettings",
     "Reconstruction",
+    "SimulateSettings",
+    "SimulatedSeries",
     "StackFacts",
     "Tilt",
     "TiltSeries",
@@ -66,6 +74,7 @@ __all__ = [
     "read_volume",
     "reconstruct_tomogram",
     "reproject",
+    "simulate_series",
     "write_alignment",
     "write_tomogram",
 ]

@@ -188,6 +188,20 @@ def test_what_lies_higher_has_the_defocus_of_its_height(hand):
     assert tilt.ctf.at_height(height).defocus == pytest.approx(tilt.ctf.defocus - hand * z, abs=1)
 
 
+def test_layers_in_groups_are_the_same_layers(monkeypatch):
+    series = simulate_series(
+        SimulateSettings(size=(64, 48), pixel_size=3.0, tilt_step=60.0, beads=3000.0)
+    )
+    whole = series.contrast(0)
+
+    monkeypatch.setattr(imaging, "LAYERS_AT_ONCE", 5)
+    in_groups = series.contrast(0)
+
+    for one, other in ((whole.matter, in_groups.matter), (whole.lasting, in_groups.lasting)):
+        np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(one).max())
+        assert np.abs(one).max() > 1
+
+
 def test_damage_takes_matter_and_leaves_gold_and_ice():
     settings = SimulateSettings(size=(64, 64), pixel_size=8.0, max_tilt=0.0, beads=400.0)
     series = simulate_series(settings)

@@ -85,3 +85,10 @@ def test_too_many_molecules_are_refused():
 
     with pytest.raises(UserError, match="no room for another body"):
         random_sample(crowded, exposures(crowded))
+
+
+def test_ice_that_views_look_along_is_refused():
+    steep = SETTINGS.model_copy(update={"pitch_y": 30.0})
+
+    with pytest.raises(UserError, match="at -60 degrees a view looks along ice"):
+        random_sample(steep, exposures(steep))

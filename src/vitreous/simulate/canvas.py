@@ -35,6 +35,11 @@ class Canvas:
         """Angstrom."""
         return self.pixel_size * self.coarse[0] / self.fine[0]
 
+    @property
+    def half(self) -> tuple[int, int]:
+        """(y, x // 2 + 1): shape of the coarse grid's half spectra."""
+        return self.coarse[0], self.coarse[1] // 2 + 1
+
     def fine_points(self, seen: Array) -> Array:
         """Image points (m, 2), angstrom from its centre n // 2 -> (x, y) px of the fine grid."""
         centre = np.array(self.image[::-1]) // 2 + np.array(self.margin[::-1])

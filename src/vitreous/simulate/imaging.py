@@ -4,6 +4,7 @@ The sample is cut into layers across the beam; each has a defocus of its own, an
 two is shared linearly. Weak phase objects: contrast = -2 sin(chi) times the phase shift.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,7 @@ Floats = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
 LAYER_PHASE = 0.3  # rad of chi at Nyquist between layers: at most 1.1 % of amplitude is lost there
+LAYERS_AT_ONCE = 16
 GOLD_AMPLITUDE_CONTRAST = 0.35
 MEAN_FREE_PATH = 3100.0  # A of ice, for being lost to the image
 DARKEST = -0.3  # contrast from which on it is compressed: weak phase objects end here
@@ -68,22 +70,24 @@ def contrast(
     view = tilt.section
     strength = interaction(tilt.ctf.voltage_kv)
     ice = seen_ice(sample, alignment, view, canvas)
-    matter = _projected(sample.matter, alignment, tilt)
-    gold = _projected(sample.gold, alignment, tilt)
-    levels = layers(sample, matter, ice, tilt.ctf, canvas)
+    matter, gold = (_projected(blobs, alignment, tilt) for blobs in (sample.matter, sample.gold))
+    levels = layers((matter, gold), ice, tilt.ctf, canvas)
 
-    planes = np.zeros((len(levels), *canvas.fine), np.float32)
-    _add_blobs(planes, matter, levels, canvas, strength)
-    seen = transferred(planes, levels, tilt.ctf, canvas)
+    heavy = replace(tilt.ctf, amplitude_contrast=GOLD_AMPLITUDE_CONTRAST)
+    water = _water(ice, canvas, strength, rng)
 
-    planes[:] = 0
-    _add_ice(planes, ice, levels, canvas, strength, rng)
-    lasting = transferred(planes, levels, tilt.ctf, canvas)
-    if len(sample.gold):
+    seen, lasting = np.zeros((2, *canvas.half), np.complex64)
+    for some in _groups(levels):
+        planes = np.zeros((len(some), *canvas.fine), np.float32)
+        _add_blobs(planes, matter.between(some), some, canvas, strength)
+        seen += transferred(planes, some, tilt.ctf, canvas)
         planes[:] = 0
-        _add_blobs(planes, gold, levels, canvas, strength)
-        heavy = replace(tilt.ctf, amplitude_contrast=GOLD_AMPLITUDE_CONTRAST)
-        lasting += transferred(planes, levels, heavy, canvas)
+        _add_water(planes, *water, some)
+        lasting += transferred(planes, some, tilt.ctf, canvas)
+        if len(sample.gold):
+            planes[:] = 0
+            _add_blobs(planes, gold.between(some), some, canvas, strength)
+            lasting += transferred(planes, some, heavy, canvas)
     return Contrast(seen, lasting)
 
 
@@ -98,6 +102,11 @@ class _Projection:
     heights: Array
     weights: Array
 
+    def between(self, levels: Array) -> "_Projection":
+        """Those from the first of some layers to below the last."""
+        here = (self.heights >= levels[0]) & (self.heights < levels[-1])
+        return _Projection(self.seen[here], self.heights[here], self.weights[here])
+
 
 def _projected(blobs: Blobs, alignment: Alignment, tilt: Exposure) -> _Projection:
     """Where a view shows blobs, moved by the dose that they have had."""
@@ -107,17 +116,25 @@ def _projected(blobs: Blobs, alignment: Alignment, tilt: Exposure) -> _Projectio
     return _Projection(seen, points @ alignment.rotations[view, 2], blobs.weights)
 
 
-def layers(sample: Sample, matter: _Projection, ice: Ice, ctf: Ctf, canvas: Canvas) -> Array:
+def layers(bodies: Sequence[_Projection], ice: Ice, ctf: Ctf, canvas: Canvas) -> Array:
     """(n,) heights of the layers, evenly from the lowest to the highest thing seen."""
     reach = np.array(canvas.coarse[::-1]) * canvas.pixel_size / 2
-    inside = (np.abs(matter.seen) < reach).all(1)
-    heights = matter.heights[inside]
+    heights = np.concatenate(
+        [blobs.heights[(np.abs(blobs.seen) < reach).all(1)] for blobs in bodies]
+    )
     half = ice.path / 2
     low = min(heights.min(initial=np.inf), float((ice.height - half).min()))
     high = max(heights.max(initial=-np.inf), float((ice.height + half).max()))
     nyquist = 1 / (2 * canvas.pixel_size)
     step = LAYER_PHASE / phase_per_defocus(ctf.voltage_kv, np.array(nyquist**2))
+    low, high = low - 1e-3 * step, high + 1e-3 * step  # so that nothing lies on the last
     return np.linspace(low, high, max(2, int(np.ceil((high - low) / step)) + 1))
+
+
+def _groups(levels: Array) -> list[Array]:
+    """Layers in groups that memory holds; neighbours share one, with what each has of it."""
+    starts = range(0, len(levels) - 1, LAYERS_AT_ONCE)
+    return [levels[start : start + LAYERS_AT_ONCE + 1] for start in starts]
 
 
 def _depths(heights: NDArray[np.floating], levels: Array) -> NDArray[np.floating]:
@@ -164,27 +181,30 @@ def _linear(count: int, size: int) -> Array:
     return np.maximum(1 - np.abs(at[:, None] - np.arange(count)), 0)
 
 
-def _add_ice(
-    planes: Floats,
-    ice: Ice,
-    levels: Array,
-    canvas: Canvas,
-    strength: float,
-    rng: np.random.Generator,
-) -> None:
-    """Phase shifts of the water: white, each pixel's at a random height of its path.
+def _water(
+    ice: Ice, canvas: Canvas, strength: float, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Phase shifts by the water (y, x), and the heights at which they lie.
 
-    The power spectrum then is the mean over the thickness, as for molecules all through it.
+    White, each pixel's at a random height of its path: the power spectrum then is the mean over
+    the thickness, as it is for molecules all through it.
     """
     squared = STRUCTURE_FACTOR * ICE_DENSITY * (WATER_POTENTIAL * strength) ** 2
-    amount = np.sqrt(squared / canvas.fine_pixel**2 * ice.path)
-    amount *= rng.standard_normal(canvas.fine, np.float32)
+    shifts = np.sqrt(squared / canvas.fine_pixel**2 * ice.path)
+    shifts *= rng.standard_normal(canvas.fine, np.float32)
     heights = ice.height + ice.path * (rng.random(canvas.fine, np.float32) - np.float32(0.5))
-    depth = _depths(heights, levels).clip(0, len(levels) - 1).astype(np.float32)
-    near = np.minimum(depth.astype(np.intp), len(levels) - 2)
+    return shifts.astype(np.float32), heights
+
+
+def _add_water(planes: Floats, shifts: Floats, heights: Floats, levels: Array) -> None:
+    """Share what lies between some layers among them."""
+    depth = _depths(heights, levels).astype(np.float32)
+    last = len(levels) - 1
+    here = np.where((depth >= 0) & (depth < last), shifts, 0)
+    near = depth.astype(np.intp).clip(0, last - 1)
     share = depth - near
-    np.put_along_axis(planes, near[None], (amount * (1 - share))[None], 0)
-    np.put_along_axis(planes, near[None] + 1, (amount * share)[None], 0)
+    np.put_along_axis(planes, near[None], (here * (1 - share))[None], 0)
+    np.put_along_axis(planes, near[None] + 1, (here * share)[None], 0)
 
 
 # -- transfer -------------------------------------------------------------------------------------
@@ -196,7 +216,7 @@ def transferred(planes: Floats, levels: Array, ctf: Ctf, canvas: Canvas) -> Spec
     squared = kx**2 + ky**2
     at_origin = phase(ctf, kx, ky).astype(np.float32)
     each = phase_per_defocus(ctf.voltage_kv, squared).astype(np.float32)
-    total = np.zeros(at_origin.shape, np.complex64)
+    total = np.zeros(canvas.half, np.complex64)
     for plane, level in zip(planes, levels, strict=True):
         spectrum = cropped(forward(plane), canvas.fine[1], canvas.coarse)
         total += spectrum * np.sin(at_origin - np.float32(ctf.hand * level) * each)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vitreous.errors import UserError
 from vitreous.geometry.rotations import rotation_z
 from vitreous.simulate.acquisition import Exposure
 from vitreous.simulate.chance import random_rotation, stream
@@ -20,6 +21,7 @@ Array = NDArray[np.float64]
 GOLD_RADIUS, GOLD_SPREAD = 50.0, 0.06
 GOLD_POTENTIAL = 5.0  # V, chosen for the contrast of 10 nm beads, not gold's own
 GOLD_BLOBS = 320
+LEAST_GRAZING = 0.15
 UPPER_SHARE = 2 / 3  # of the beads
 VESICLE_RADII = (180.0, 520.0)
 ELLIPTICITY = 0.06
@@ -137,8 +139,13 @@ def region(
         corners = np.array([[1, 1], [1, -1]]) * (half + shift)
         across = np.abs(corners @ rotation_z(tilt.axis)[:2, :2]).max(0)
         cos, tan = np.cos(np.deg2rad(tilt.tilt)), np.tan(np.deg2rad(abs(tilt.tilt)))
-        slope = np.tan(np.deg2rad(abs(slab.pitch_y_degrees)))
-        reach = np.maximum(reach, [(across[0] / cos + height * tan) / (1 - slope * tan), across[1]])
+        grazing = 1 - slab.steepest * tan
+        if grazing < LEAST_GRAZING:
+            raise UserError(
+                f"at {tilt.tilt:.0f} degrees a view looks along ice that is so pitched or bent: "
+                "lower max_tilt, pitch or bend"
+            )
+        reach = np.maximum(reach, [(across[0] / cos + height * tan) / grazing, across[1]])
     return float(reach[0]), float(reach[1])
 
 

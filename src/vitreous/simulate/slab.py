@@ -40,6 +40,12 @@ class Slab:
         return self.bend * along_x - slope_x, self.bend * along_y + slope_y
 
     @property
+    def steepest(self) -> float:
+        """No slope along x is larger."""
+        _, slope_x = self._pitch
+        return abs(slope_x) + abs(self.bend) * 0.6 * np.pi / (2.6 * self.half_field)
+
+    @property
     def _pitch(self) -> tuple[float, float]:
         return (
             float(np.tan(np.deg2rad(self.pitch_x_degrees))),
