@@ -1,0 +1,93 @@
+"""References for projection matching: of a tomogram in which only what stands out is left.
+
+A slab of thickness D links the tilts i and j below kx = 1 / (D |slope_i - slope_j|) only, if its
+density is white: a slow drift across the axis is invisible. But particles are compact. Of the
+tomogram without view i keep what is above a threshold, and each particle knows its height from all
+tilts: the projection at tilt i then holds fine detail for the whole range of angles.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitreous.align.plane import Plane, field_on_plane
+from vitreous.align.views import Views
+from vitreous.kernels.fourier import good_size
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+WIDEST = 1.2  # of the field: the slab's width, since steep tilts see more
+BLOB = 60.0  # angstrom, sigma to which the tomogram is smoothed
+EDGE = 4  # columns that interpolation may read beyond the slab's
+SAMPLED_LINES = 6  # every n-th line tells the tomogram's spread
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slab:
+    """A slab of `depth` planes and `breadth` columns, seen on lines of `plane`.
+
+    field: (x, y) px that an untilted view covers of the plane.
+    threshold: what is kept stands out by so many standard deviations.
+    """
+
+    plane: Plane
+    field: tuple[int, int]
+    depth: int
+    breadth: int
+    threshold: float
+
+    def columns(self, views: Views) -> Array:
+        """(depth, n) column of a line that the slab's first voxel reads."""
+        heights = np.arange(self.depth) - (self.depth - 1) / 2
+        first = self.plane.width // 2 - self.breadth // 2
+        return first + heights[:, None] * views.slopes
+
+
+def slab_for(shape: tuple[int, int], views: Views, thickness: float, threshold: float) -> Slab:
+    """A slab of `thickness` angstrom for images of `shape` (y, x) at the views' pixel size."""
+    field = field_on_plane(shape, float(views.axes.mean()))
+    depth = max(4, int(np.ceil(thickness / views.pixel_size)))
+    breadth = int(WIDEST * field[0]) // 2 * 2
+    margin = int(np.ceil(depth / 2 * np.abs(views.slopes).max())) + EDGE
+    height, width = good_size(field[1] + EDGE), good_size(breadth + 2 * margin)
+    plane = Plane(height, width, views.pixel_size)
+    return Slab(plane, field, depth, breadth, threshold)
+
+
+def references(images: Floats, views: Views, slab: Slab, threads: int = 1) -> tuple[Floats, Floats]:
+    """((n, height, width) views on the plane, their references), density up in both.
+
+    images: spline coefficients, density dark. A view has no part in its own reference.
+    """
+    from vitreous.kernels.cpu.left_out import left_out_references
+
+    planes = slab.plane.resampled(images, views)
+    np.negative(planes, out=planes)
+    lines = filtered(planes, views, slab, threads)
+    columns = slab.columns(views)
+    level = np.float32(slab.threshold * spread(lines, columns, slab))
+    out = np.empty_like(planes)
+    left_out_references(lines, columns, level, slab.breadth, out)
+    return planes, out
+
+
+def filtered(planes: Floats, views: Views, slab: Slab, threads: int = 1) -> Floats:
+    """The planes ramp-filtered across the axis, smoothed, weighted for back-projection."""
+    plane = slab.plane
+    smooth = np.exp(-(plane.kx**2 + plane.ky**2) * (BLOB / plane.pixel_size) ** 2 / 2)
+    weight = (plane.kx * smooth).astype(np.float32)
+    lines = plane.images(plane.spectra(planes, threads) * weight, threads)
+    lines *= views.cosines[:, None, None].astype(np.float32)
+    return lines
+
+
+def spread(lines: Floats, columns: Array, slab: Slab) -> float:
+    """Standard deviation of the tomogram, from some of its lines."""
+    from vitreous.kernels.cpu import backproject_linear
+
+    some = np.ascontiguousarray(lines[:, ::SAMPLED_LINES])
+    volume = np.zeros((slab.depth, some.shape[1], slab.breadth), np.float32)
+    backproject_linear(some, columns, volume)
+    return float(volume.std())

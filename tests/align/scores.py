@@ -1,0 +1,114 @@
+"""How far an alignment is from the truth, when its gauge is removed.
+
+For series whose truth.json has the keys of the reference data's SIMULATED.md, and for tracks of
+fiducials measured in the raw images.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+from scipy.spatial.transform import Rotation
+
+
+@dataclass(frozen=True)
+class Score:
+    """rms_px over all views and points; per_view_px (n,); axis_degrees: mean error."""
+
+    rms_px: float
+    per_view_px: np.ndarray
+    axis_degrees: float
+
+
+def slab_points(truth, count=7):
+    """(m, 3) px: a grid over the field and the thickness, on the slab's mean plane."""
+    half = np.array([0.44 * truth["nx"], 0.44 * truth["ny"], 0.45 * truth["thickness_px"]])
+    sides = [np.linspace(-half[i], half[i], count) for i in range(2)]
+    grid = np.meshgrid(*sides, [-half[2], 0, half[2]])
+    points = np.stack([g.ravel() for g in grid], 1)
+    along_x, along_y = np.tan(np.deg2rad([truth["slab_tilt_x_deg"], truth["slab_tilt_y_deg"]]))
+    points[:, 2] += along_x * points[:, 1] - along_y * points[:, 0]
+    return points
+
+
+def deformed(truth, view, points):
+    """Points (m, 3) px where the dose has moved them in a view."""
+    wave, at = truth["deformation"], points * truth["pixel"]
+    a, k, phase = (np.array(wave[key]) for key in ("a_angst", "k_rad_per_angst", "phase_rad"))
+    angle = k[:, :, 0, None] * at[:, 0] + k[:, :, 1, None] * at[:, 1] + phase[:, :, None]
+    moved = (a[:, :, None] * np.cos(angle)).sum(1).T
+    return points + view["deformation_f"] * moved / truth["pixel"]
+
+
+def simulated_score(truth, alignment, *, with_deformation=True):
+    """Score of an alignment against a simulated series' truth, after the best similarity.
+
+    The similarity may mirror the specimen (all tilts negated then): parallel projections can't
+    tell. Points outside the image of a view are not counted.
+    """
+    points = slab_points(truth)
+    size = np.array([truth["nx"], truth["ny"]])
+    views = [truth["tilts"][section] for section in alignment.sections]
+    seen, inside = [], []
+    for view in views:
+        p = np.array(view["P"])
+        at = deformed(truth, view, points) if with_deformation else points
+        where = at @ p[:2, :3].T + p[:2, 3]
+        seen.append(where)
+        inside.append(((where > 0) & (where < size - 1)).all(1))
+    seen, inside = np.array(seen), np.array(inside)
+    pixel_size = alignment.pixel_size
+
+    def distances(v, mirror):
+        turned = Rotation.from_rotvec(v[:3] / 100).apply(points) * [1, 1, mirror]
+        moved = (1 + v[6] / 100) * turned + v[3:6]
+        return (alignment.pixels(moved * pixel_size) - seen)[inside]
+
+    fits = [
+        optimize.least_squares(lambda v, m=m: distances(v, m).ravel(), np.zeros(7)) for m in (1, -1)
+    ]
+    best, mirror = min(zip(fits, (1, -1), strict=True), key=lambda fit: fit[0].cost)
+    squares = np.zeros(inside.shape)
+    squares[inside] = (distances(best.x, mirror) ** 2).sum(1)
+    counted = inside.sum(1)
+    axis = np.mean(alignment.axes_degrees - [view["axis"] for view in views])
+    return Score(
+        rms_px=float(np.sqrt(squares.sum() / counted.sum())),
+        per_view_px=np.sqrt(squares.sum(1) / counted),
+        axis_degrees=float((axis + 90) % 180 - 90),
+    )
+
+
+def track_residual(tracks, alignment):
+    """RMS length (px) of what is left of bead tracks after the best 3D positions.
+
+    tracks: rows of bead, 0-based section, x, y (0-based pixels of the raw images). Also (n,) the
+    mean residual length of each view of the alignment.
+    """
+    row = {int(section): view for view, section in enumerate(alignment.sections)}
+    maps = alignment.projections / alignment.pixel_size
+    centre = np.asarray(alignment.image_size) // 2 + alignment.shifts_px
+    squares = [[] for _ in alignment.sections]
+    for bead in np.unique(tracks[:, 0]):
+        own = np.array([t for t in tracks if t[0] == bead and int(t[1]) in row])
+        at = [row[int(section)] for section in own[:, 1]]
+        system, measured = maps[at].reshape(-1, 3), (own[:, 2:4] - centre[at]).ravel()
+        rest = measured - system @ np.linalg.lstsq(system, measured, rcond=None)[0]
+        for view, square in zip(at, (rest.reshape(-1, 2) ** 2).sum(1), strict=True):
+            squares[view].append(square)
+    everything = np.concatenate(squares)
+    return float(np.sqrt(everything.mean())), np.array([np.sqrt(np.mean(s)) for s in squares])
+
+
+def without_beads(images, tracks, radius=10):
+    """The images with what surrounds each bead in its place, as noise of the same spread."""
+    rng, out = np.random.default_rng(0), images.copy()
+    y, x = np.mgrid[: images.shape[1], : images.shape[2]]
+    for _, section, u, v in tracks[:, :4]:
+        distance = np.hypot(x - u, y - v)
+        inside = distance < radius
+        ring = (distance >= radius) & (distance < radius + 6)
+        if inside.any():
+            image = images[int(section)]
+            out[int(section)][inside] = rng.choice(image[ring], inside.sum())
+    return out
