@@ -40,6 +40,12 @@ class Canvas:
         """(y, x // 2 + 1): shape of the coarse grid's half spectra."""
         return self.coarse[0], self.coarse[1] // 2 + 1
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """(x, y) distances from the image's centre, angstrom, beyond which no blob is seen."""
+        y, x = (n / 2 * self.pixel_size + 5 * BLOB_SIGMA for n in self.coarse)
+        return x, y
+
     def fine_points(self, seen: Array) -> Array:
         """Image points (m, 2), angstrom from its centre n // 2 -> (x, y) px of the fine grid."""
         centre = np.array(self.image[::-1]) // 2 + np.array(self.margin[::-1])

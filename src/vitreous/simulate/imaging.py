@@ -70,7 +70,9 @@ def contrast(
     view = tilt.section
     strength = interaction(tilt.ctf.voltage_kv)
     ice = seen_ice(sample, alignment, view, canvas)
-    matter, gold = (_projected(blobs, alignment, tilt) for blobs in (sample.matter, sample.gold))
+    matter, gold = (
+        _projected(blobs, alignment, tilt, canvas) for blobs in (sample.matter, sample.gold)
+    )
     levels = layers((matter, gold), ice, tilt.ctf, canvas)
 
     heavy = replace(tilt.ctf, amplitude_contrast=GOLD_AMPLITUDE_CONTRAST)
@@ -108,20 +110,20 @@ class _Projection:
         return _Projection(self.seen[here], self.heights[here], self.weights[here])
 
 
-def _projected(blobs: Blobs, alignment: Alignment, tilt: Exposure) -> _Projection:
-    """Where a view shows blobs, moved by the dose that they have had."""
+def _projected(blobs: Blobs, alignment: Alignment, tilt: Exposure, canvas: Canvas) -> _Projection:
+    """Where a view shows blobs, moved by the dose that they have had; those beside it left out."""
     view = tilt.section
     points = blobs.positions + tilt.deformed * blobs.motion
     seen = points @ alignment.projections[view].T + alignment.shifts[view]
-    return _Projection(seen, points @ alignment.rotations[view, 2], blobs.weights)
+    x, y = np.abs(seen).T
+    inside = (x < canvas.reach[0]) & (y < canvas.reach[1])
+    heights = points[inside] @ alignment.rotations[view, 2]
+    return _Projection(seen[inside], heights, blobs.weights[inside])
 
 
 def layers(bodies: Sequence[_Projection], ice: Ice, ctf: Ctf, canvas: Canvas) -> Array:
     """(n,) heights of the layers, evenly from the lowest to the highest thing seen."""
-    reach = np.array(canvas.coarse[::-1]) * canvas.pixel_size / 2
-    heights = np.concatenate(
-        [blobs.heights[(np.abs(blobs.seen) < reach).all(1)] for blobs in bodies]
-    )
+    heights = np.concatenate([blobs.heights for blobs in bodies])
     half = ice.path / 2
     low = min(heights.min(initial=np.inf), float((ice.height - half).min()))
     high = max(heights.max(initial=-np.inf), float((ice.height + half).max()))
