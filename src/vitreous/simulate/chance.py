@@ -3,6 +3,7 @@
 import zlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def stream(seed: int, part: str, index: int = 0) -> np.random.Generator:
@@ -11,9 +12,10 @@ def stream(seed: int, part: str, index: int = 0) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def random_rotation(rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
     """(3, 3) uniform over all orientations: a random unit quaternion."""
-    w, x, y, z = (q := rng.normal(size=4)) / np.linalg.norm(q)
+    quaternion = rng.normal(size=4)
+    w, x, y, z = quaternion / np.linalg.norm(quaternion)
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
