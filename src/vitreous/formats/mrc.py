@@ -236,6 +236,8 @@ class MrcWriter:
         """The plane as the file has it; the same memory where nothing is to be done."""
         if plane.dtype == self.dtype:
             return np.ascontiguousarray(plane)
+        if np.can_cast(plane.dtype, self.dtype):
+            return plane.astype(self.dtype)
         if self.dtype.kind == "f":
             largest = np.finfo(self.dtype).max
             return np.clip(plane, -largest, largest).astype(self.dtype)
