@@ -5,13 +5,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from vitreous.cli import main as program
-from vitreous.cli.messages import log_to
 from vitreous.errors import DeviceError, FormatError, OutputError, UnknownFormatError, UserError
 
 log = logging.getLogger("vitreous.cli.trial")
@@ -110,18 +108,6 @@ def log_three_things() -> None:
     log.debug("axis %d degrees", 85)
     log.info("read %d tilts", 41)
     log.warning("tilt 7 is dark")
-
-
-def test_a_log_file_holds_what_was_said_meanwhile(tmp_path: Path) -> None:
-    logging.getLogger("vitreous").setLevel(logging.INFO)
-
-    with log_to(tmp_path / "run.log"):
-        log.warning("tilt 7 is dark")
-    log.warning("not in the file")
-
-    lines = (tmp_path / "run.log").read_text().splitlines()
-    assert len(lines) == 1
-    assert lines[0].endswith("WARNING tilt 7 is dark")
 
 
 def test_a_reader_that_leaves_early_causes_no_noise() -> None:

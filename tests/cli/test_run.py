@@ -15,7 +15,8 @@ import pytest
 
 from tests.series import BEADS, PIXEL_SIZE, place_of, volume_of, write_series, write_stack
 
-PRODUCTS = ["manifest.json", "reconstruct.log"]
+LOGS = ["reconstruct.err", "reconstruct.log"]
+PRODUCTS = ["manifest.json", *LOGS]
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_a_series_that_fails_doesnt_stop_the_others(run, tmp_path):
     for name in ("one", "four"):
         assert f"{name}.mrc" in products_of(name, tmp_path)[1]
     step, names = products_of("two", tmp_path)
-    assert names == ["reconstruct.log"]
+    assert names == LOGS
     assert " ERROR " in (step / "reconstruct.log").read_text().splitlines()[-1]
 
 
@@ -197,7 +198,7 @@ def test_two_series_of_one_name_are_refused_before_any_work(run, series, tmp_pat
 def test_what_was_there_stays_when_a_later_run_fails(run, series, tmp_path):
     run(series.stack, alignment=series.transforms)
     step, names = products_of("ts", tmp_path)
-    kept = {name: (step / name).read_bytes() for name in names if name != "reconstruct.log"}
+    kept = {name: (step / name).read_bytes() for name in names if name not in LOGS}
     images = series.images.copy()
     images[7] = np.nan
     write_stack(series.stack, images)
@@ -220,7 +221,7 @@ def test_a_full_disk_is_told_and_leaves_the_log_only(vitreous, series, tiny_disk
     assert ended.code == 1
     assert "ts.mrc can't be written: the disk is full. 431 kB are needed" in ended.said
     step = tiny_disk / "ts" / "reconstruct"
-    assert [path.name for path in step.iterdir()] == ["reconstruct.log"]
+    assert sorted(path.name for path in step.iterdir()) == LOGS
 
 
 def test_a_disk_without_room_for_the_picture_is_told(vitreous, series, tmp_path, file_size_limit):
@@ -232,7 +233,7 @@ def test_a_disk_without_room_for_the_picture_is_told(vitreous, series, tmp_path,
 
     assert ended.code == 1
     assert "ts_slices.png can't be written: the file is larger than this" in ended.said
-    assert products_of("ts", tmp_path)[1] == ["reconstruct.log", "ts.mrc"]
+    assert products_of("ts", tmp_path)[1] == [*LOGS, "ts.mrc"]
 
 
 def test_a_read_only_project_is_told(vitreous, series, tiny_disk):
@@ -293,5 +294,5 @@ def test_an_end_in_the_middle_leaves_nothing_half_written(tmp_path, ending):
     assert process.returncode == 130
     assert said.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in said
-    assert products_of("ts", tmp_path)[1] == ["reconstruct.log"]
+    assert products_of("ts", tmp_path)[1] == LOGS
     assert (step / "reconstruct.log").read_text().endswith("ERROR interrupted\n")

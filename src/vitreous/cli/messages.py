@@ -2,11 +2,6 @@
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-from vitreous.errors import OutputError
 
 COLOURS = {"error": "\033[31m", "warning": "\033[33m"}
 
@@ -43,30 +38,3 @@ def complain(text: str, kind: str = "error") -> None:
     if kind in COLOURS and sys.stderr.isatty():
         label = f"{COLOURS[kind]}{label}\033[0m"
     print(label, text, file=sys.stderr)
-
-
-@contextmanager
-def log_to(path: Path) -> Iterator[None]:
-    """Write everything that vitreous logs meanwhile, and the error that ends it, to a file too.
-
-    What the file holds already stays; it gets everything, however quiet the command is.
-    """
-    try:
-        handler = logging.FileHandler(path, mode="a", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} can't be written: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    house = logging.getLogger("vitreous")
-    level = house.level
-    house.addHandler(handler)
-    house.setLevel(logging.DEBUG)
-    try:
-        yield
-    except BaseException as error:
-        text = str(error) or "interrupted"
-        handler.emit(house.makeRecord(house.name, logging.ERROR, "", 0, text, (), None))
-        raise
-    finally:
-        house.setLevel(level)
-        house.removeHandler(handler)
-        handler.close()

@@ -37,25 +37,36 @@ def run(
     from vitreous.errors import UserError, VitreousError
 
     require_different_names(inputs)
-    failed = []
+    failed: dict[Path, str] = {}
+    skipped = 0
     for stack in inputs:
         try:
             alignment = alignment_for(stack, given.alignment, alone=len(inputs) == 1)
             of_series = given.model_copy(update={"alignment": alignment})
             if dry_run:
                 foresee_series(stack, project, of_series, settings, computing)
-            else:
-                run_series(stack, project, of_series, settings, computing)
-        except VitreousError as error:
+            elif not run_series(stack, project, of_series, settings, computing):
+                skipped += 1
+        except (VitreousError, OSError, MemoryError) as error:
             if len(inputs) == 1:
                 raise
-            failed.append(stack)
+            failed[stack] = str(error) or type(error).__name__
             log.error("%s failed: %s", series_name(stack), error)
+    before = f"; {skipped} up to date already" if skipped else ""
     if failed:
+        say_failed(failed)
         names = ", ".join(series_name(stack) for stack in failed)
-        raise UserError(f"{len(failed)} of {len(inputs)} series failed: {names}")
+        raise UserError(f"{len(failed)} of {len(inputs)} series failed: {names}{before}")
     if not dry_run:
-        log.info("done: %d series in %s", len(inputs), project)
+        log.info("done: %d series in %s%s", len(inputs), project, before)
+
+
+def say_failed(failed: dict[Path, str]) -> None:
+    """A table of the series that failed: name, what is wrong and what to do."""
+    width = max(len(series_name(stack)) for stack in failed)
+    log.info("%-*s  what failed, why, and what to do", width, "series")
+    for stack, why in failed.items():
+        log.info("%-*s  %s", width, series_name(stack), why)
 
 
 def series_name(stack: Path) -> str:
@@ -119,49 +130,28 @@ def run_series(
     given: AlignmentInput,
     settings: ReconstructSettings,
     computing: Computing,
-) -> None:
-    """One series: reconstruct, show, and write down what was done."""
+) -> bool:
+    """One series: reconstruct, show, and write down what was done; False: it was done already."""
     from vitreous.cli.inputs import opened, require_apart
-    from vitreous.cli.messages import log_to
     from vitreous.cli.progress import progress_bar
-    from vitreous.formats.products import atomic
-    from vitreous.pipeline.project import StepFolder, fingerprint
-    from vitreous.pipeline.tomogram import write_tomogram
-    from vitreous.report.slices import draw_slices
+    from vitreous.pipeline import steps
+    from vitreous.pipeline.logs import logged
+    from vitreous.pipeline.project import StepFolder
 
     folder = StepFolder(project, series_name(stack_path), "reconstruct")
-    tomogram, picture = folder.product(".mrc"), folder.product("_slices.png")
-    require_apart(tomogram, stack_path, given.alignment)
-    folder.make()
-    with log_to(folder.log):
+    require_apart(folder.product(".mrc"), stack_path, given.alignment)
+    with logged(folder) as step_log:
         changed = settings.model_dump(exclude_defaults=True)
         log.debug("settings that differ from the defaults: %s", changed or "none")
         stack, alignment = opened(stack_path, given, settings)
+        making = steps.reconstruction_of(stack_path, given.alignment, stack, alignment, settings)
+        if folder.holds(making):
+            log.info("%s: the tomogram is up to date", folder.series)
+            return False
+        step_log.begin()
         with progress_bar(f"reconstructing {folder.series}") as progress:
-            written = write_tomogram(
-                stack, alignment, settings, tomogram, progress=progress, share=computing.share()
-            )
-        with atomic(picture) as part:
-            draw_slices(written.slices, part, written.grid.voxel_size)
-        log.info("wrote %s", picture)
-        folder.write_manifest(
-            {
-                "inputs": {
-                    "stack": fingerprint(stack_path),
-                    "alignment": fingerprint(given.alignment),
-                },
-                "products": {"tomogram": fingerprint(written.path)},
-                "settings": settings.model_dump(),
-                "grid": {
-                    "convention": settings.grid,
-                    "size": written.grid.size,
-                    "voxel_size": written.grid.voxel_size,
-                    "rotation_centre_voxel": written.grid.centre,
-                },
-                "used_tilts": [int(section) + 1 for section in written.alignment.sections],
-                "left_out_tilts": [section + 1 for section in written.alignment.left_out],
-                "scaling": written.scaling.said,
-                "voxels_cut": written.clipped,
-                "hand": "undetermined; x' = x cos(tilt) + z sin(tilt)",
-            }
-        )
+            steps.reconstruct(
+                folder, making, stack, alignment, settings,
+                share=computing.share(), progress=progress,
+            )  # fmt: skip
+    return True

@@ -1,13 +1,21 @@
 """A project on disk: one folder a series, one folder a step, and what a step leaves there.
 
-PROJECT/SERIES/reconstruct/SERIES.mrc          the tomogram
+PROJECT/SERIES/align/SERIES.xf .tlt .xtilt .aln .star   the alignment
+                     align.log, align.err, manifest.json
+               reconstruct/SERIES.mrc          the tomogram
                            SERIES_slices.png   three orthogonal slices
                            reconstruct.log     what was done, first what differs from defaults
-                           manifest.json       inputs, settings, grid, scaling, versions
+                           reconstruct.err     warnings and errors of the last run
+                           manifest.json       inputs, settings, products, versions
+
+The manifest is written last: without one that fits, a step isn't done, whatever lies there.
 """
 
 import json
+import logging
+import os
 import platform
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +23,10 @@ from typing import Any
 
 from vitreous.errors import OutputError
 from vitreous.formats.products import write_text
+from vitreous.pipeline.fingerprints import Making, product_facts
 from vitreous.version import __version__
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,25 @@ class StepFolder:
         """PROJECT/SERIES/STEP."""
         return self.project / self.series / self.step
 
+    @property
+    def log(self) -> Path:
+        """STEP.log."""
+        return self.path / f"{self.step}.log"
+
+    @property
+    def errors(self) -> Path:
+        """STEP.err."""
+        return self.path / f"{self.step}.err"
+
+    @property
+    def manifest(self) -> Path:
+        """manifest.json."""
+        return self.path / "manifest.json"
+
+    def product(self, ending: str) -> Path:
+        """SERIES + ending."""
+        return self.path / f"{self.series}{ending}"
+
     def make(self) -> None:
         """Make the folder if it isn't there."""
         try:
@@ -38,27 +68,58 @@ class StepFolder:
         except OSError as error:
             raise OutputError(f"{self.path}: can't be made: {error.strerror}") from error
 
-    @property
-    def log(self) -> Path:
-        """STEP.log."""
-        return self.path / f"{self.step}.log"
+    def clear_leftovers(self) -> None:
+        """Remove half-written products of processes of this machine that are no more."""
+        for part in self.path.glob(".*.part"):
+            writer = re.fullmatch(r"\..*\.(\d+)\.part", part.name)
+            if writer and not _is_alive(int(writer[1])):
+                part.unlink(missing_ok=True)
+                log.info("removed %s, left by a run that was killed", part)
 
-    def product(self, ending: str) -> Path:
-        """SERIES + ending."""
-        return self.path / f"{self.series}{ending}"
+    # -- what is done -------------------------------------------------------------------------
 
-    def write_manifest(self, facts: dict[str, Any]) -> None:
-        """What the products were made of, and by what."""
+    def holds(self, making: Making) -> bool:
+        """Whether the products are whole and are those that `making` would give."""
+        facts = self.read_manifest()
+        if facts.get("fingerprint") != making.fingerprint:
+            return False
+        products: dict[str, dict[str, Any]] = facts["products"]
+        return all(self._is_as_made(product) for product in products.values())
+
+    def _is_as_made(self, product: dict[str, Any]) -> bool:
+        path = self.path / product["path"]
+        return path.exists() and product_facts(path) == product
+
+    def read_manifest(self) -> dict[str, Any]:
+        """What the manifest says; nothing where there is none, or none that can be read."""
+        try:
+            facts = json.loads(self.manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return facts if isinstance(facts, dict) else {}
+
+    def finish(self, making: Making, products: dict[str, Path], facts: dict[str, Any]) -> None:
+        """Write down that the step is done: of what the products were made, and by what."""
         made = {
             "vitreous": __version__,
             "python": platform.python_version(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "fingerprint": making.fingerprint,
+            "version_of_step": making.version,
+            "inputs": making.inputs,
+            "settings": making.settings,
+            "products": {name: product_facts(path) for name, path in products.items()},
             **facts,
         }
-        write_text(self.path / "manifest.json", json.dumps(made, indent=2, default=str) + "\n")
+        write_text(self.manifest, json.dumps(made, indent=2, default=str) + "\n")
 
 
-def fingerprint(path: Path) -> dict[str, Any]:
-    """Size and time of an input, enough to see that it was exchanged."""
-    found = path.stat()
-    return {"path": str(path), "bytes": found.st_size, "modified": found.st_mtime}
+def _is_alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine, ours or another's."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

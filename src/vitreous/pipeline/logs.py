@@ -1,0 +1,82 @@
+"""The two logs of a step: STEP.log with everything, STEP.err with warnings and errors only."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vitreous.errors import OutputError
+from vitreous.pipeline.project import StepFolder
+
+
+class StepLog(logging.Handler):
+    """Keeps what is said until the step begins, for a step that needn't run writes nothing."""
+
+    def __init__(self, folder: StepFolder) -> None:
+        super().__init__(logging.DEBUG)
+        self.folder = folder
+        self._held: list[logging.LogRecord] = []
+        self._files: tuple[logging.FileHandler, ...] = ()
+
+    def begin(self) -> None:
+        """The step runs: make its folder, clear what a killed run left, open the logs.
+
+        The log goes on below what it holds; the .err is of this run alone.
+        """
+        if self._files:
+            return
+        self.folder.make()
+        self.folder.clear_leftovers()
+        everything = _file(self.folder.log, "a", logging.DEBUG)
+        self._files = (everything, _file(self.folder.errors, "w", logging.WARNING))
+        for record in self._held:
+            self.emit(record)
+        self._held.clear()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hold one record, or write it where it belongs."""
+        if not self._files:
+            self._held.append(record)
+        for file in self._files:
+            if record.levelno >= file.level:
+                file.handle(record)
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files:
+            file.close()
+        super().close()
+
+
+@contextmanager
+def logged(folder: StepFolder) -> Iterator[StepLog]:
+    """What vitreous logs meanwhile, and the error that ends it, in the logs of a step.
+
+    They get everything, however quiet the command is.
+    """
+    log = StepLog(folder)
+    house = logging.getLogger("vitreous")
+    level = house.level
+    house.addHandler(log)
+    house.setLevel(logging.DEBUG)
+    try:
+        yield log
+    except BaseException as error:
+        log.begin()
+        text = str(error) or "interrupted"
+        log.emit(house.makeRecord(house.name, logging.ERROR, "", 0, text, (), None))
+        raise
+    finally:
+        house.setLevel(level)
+        house.removeHandler(log)
+        log.close()
+
+
+def _file(path: Path, mode: str, level: int) -> logging.FileHandler:
+    try:
+        handler = logging.FileHandler(path, mode=mode, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} can't be written: {error.strerror}") from error
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler
