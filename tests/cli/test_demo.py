@@ -49,6 +49,7 @@ def test_the_project_is_that_of_vitreous_run(demo):
         "manifest.json",
         "phantom.mrc",
         "phantom_slices.png",
+        "reconstruct.err",
         "reconstruct.log",
     ]
     assert str(made.relative_to(folder) / "phantom.mrc") in printed
