@@ -2,12 +2,15 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from vitreous.cli.inputs import AlignmentInput, Computing, DryRun
+from vitreous.cli.inputs import AlignmentInput, Computing, DryRun, SeriesInput
 from vitreous.reconstruct.settings import ReconstructSettings
+
+if TYPE_CHECKING:
+    from vitreous.align.settings import AlignSettings
 
 log = logging.getLogger(__name__)
 
@@ -19,33 +22,46 @@ def run(
     /,
     *,
     project: Path,
-    given: Annotated[AlignmentInput, Parameter(name="*")],
+    given: Annotated[SeriesInput, Parameter(name="*")] = SeriesInput.model_construct(),  # noqa: B008
     settings: Annotated[
         ReconstructSettings, Parameter(name="*")
     ] = ReconstructSettings.model_construct(),  # noqa: B008
     computing: Annotated[Computing, Parameter(name="*")] = Computing.model_construct(),  # noqa: B008
     dry_run: DryRun = False,
 ) -> None:
-    """Make tomograms of tilt series: INPUTS are stacks whose alignment is given.
+    """Make tomograms of tilt series: INPUTS are stacks, raw or with an alignment.
 
-    Each series gets a folder in --project with the tomogram, three orthogonal slices as a picture,
-    a log and a manifest. For one input --alignment is a file; for several a folder that holds one
-    for each, named like the stack. A series that fails doesn't stop the others.
+    A raw stack is aligned first, without markers; its tilt angles are those of --angles, of the
+    .rawtlt, .mdoc or .tlt beside it or of its header. For one input --alignment is a file; for
+    several a folder that holds one for each, named like the stack.
+
+    Each series gets a folder in --project with a folder for each step: alignment, tomogram, three
+    orthogonal slices as a picture, logs, manifest. What is done already isn't done again. A series
+    that fails doesn't stop the others.
+
+      vitreous run TS_03.mrc --project demo
 
       vitreous run TS_03.mrc --project demo --alignment TS_03.xf --thickness 300nm
     """
     from vitreous.errors import UserError, VitreousError
 
     require_different_names(inputs)
+    require_alignment_for_its_facts(given, alone=len(inputs) == 1)
     failed: dict[Path, str] = {}
     skipped = 0
     for stack in inputs:
         try:
-            alignment = alignment_for(stack, given.alignment, alone=len(inputs) == 1)
-            of_series = given.model_copy(update={"alignment": alignment})
+            if given.alignment is not None:
+                alignment = alignment_for(stack, given.alignment, alone=len(inputs) == 1)
+                aligned = given.with_alignment(alignment)
+            elif dry_run:
+                foresee_raw_series(stack, project, given, settings, computing)
+                continue
+            else:
+                aligned = align_stack(stack, project, given, settings, computing)
             if dry_run:
-                foresee_series(stack, project, of_series, settings, computing)
-            elif not run_series(stack, project, of_series, settings, computing):
+                foresee_series(stack, project, aligned, settings, computing)
+            elif not run_series(stack, project, aligned, settings, computing):
                 skipped += 1
         except (VitreousError, OSError, MemoryError) as error:
             if len(inputs) == 1:
@@ -89,6 +105,25 @@ def require_different_names(inputs: list[Path]) -> None:
             )
 
 
+def require_alignment_for_its_facts(given: SeriesInput, *, alone: bool) -> None:
+    """Raise a `UserError` for options that have nothing to work on."""
+    from vitreous.errors import UserError
+
+    if given.alignment is not None:
+        if given.tilt_axis is not None:
+            raise UserError("--tilt-axis is for finding an alignment, --alignment gives one")
+        return
+    idle = [name for name in ("x_tilts", "tomogram", "aretomo_kernel") if getattr(given, name)]
+    if idle:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        raise UserError(f"{options}: only with --alignment")
+    if given.angles is not None and not alone:
+        raise UserError(
+            f"{given.angles} is one list of angles, but there are several inputs: put NAME.rawtlt "
+            "beside each"
+        )
+
+
 def alignment_for(stack: Path, given: Path, *, alone: bool) -> Path:
     """The alignment file of a stack: the file given, or the one named like it in the folder."""
     from vitreous.errors import UserError
@@ -122,6 +157,82 @@ def foresee_series(
     folder = StepFolder(project, series_name(stack_path), "reconstruct")
     stack, alignment = opened(stack_path, given, settings)
     foresee(stack, alignment, settings, folder.product(".mrc"), share=computing.share())
+
+
+def foresee_raw_series(
+    stack_path: Path,
+    project: Path,
+    given: SeriesInput,
+    settings: ReconstructSettings,
+    computing: Computing,
+) -> None:
+    """Say what aligning and reconstructing would do; sizes are those of the nominal geometry."""
+    from vitreous.cli.inputs import opened_raw
+    from vitreous.pipeline import steps
+    from vitreous.pipeline.project import StepFolder
+    from vitreous.pipeline.tomogram import foresee
+
+    name = series_name(stack_path)
+    folder = StepFolder(project, name, "align")
+    stack, series = opened_raw(stack_path, given)
+    how = align_settings(settings)
+    if folder.holds(steps.alignment_of(stack_path, series, how)):
+        log.info("%s: the alignment is up to date", name)
+        aligned = given.aligned_as(folder.product(".star"))
+        foresee_series(stack_path, project, aligned, settings, computing)
+        return
+    tilts, axis = series.nominal_tilts_degrees, series.nominal_axis_degrees
+    log.info(
+        "would align %d tilts, %.2f to %.2f degrees, nominal axis %s, into %s",
+        len(tilts),
+        tilts.min(),
+        tilts.max(),
+        "unknown" if axis is None else f"{axis:.2f}",
+        folder.path,
+    )
+    output = StepFolder(project, name, "reconstruct").product(".mrc")
+    foresee(stack, steps.nominal_alignment(series), settings, output, share=computing.share())
+
+
+def align_stack(
+    stack_path: Path,
+    project: Path,
+    given: SeriesInput,
+    settings: ReconstructSettings,
+    computing: Computing,
+) -> AlignmentInput:
+    """Align a raw series, unless that is done; returns the alignment."""
+    from vitreous.cli.inputs import opened_raw, require_apart
+    from vitreous.cli.progress import progress_bar
+    from vitreous.pipeline import steps
+    from vitreous.pipeline.logs import logged
+    from vitreous.pipeline.project import StepFolder
+
+    folder = StepFolder(project, series_name(stack_path), "align")
+    how = align_settings(settings)
+    with logged(folder) as step_log:
+        changed = how.model_dump(exclude_defaults=True)
+        log.debug("settings that differ from the defaults: %s", changed or "none")
+        stack, series = opened_raw(stack_path, given)
+        require_apart(folder.product(".tlt"), given.angles)
+        making = steps.alignment_of(stack_path, series, how)
+        if folder.holds(making):
+            log.info("%s: the alignment is up to date", folder.series)
+        else:
+            step_log.begin()
+            with progress_bar(f"aligning {folder.series}") as progress:
+                steps.align(
+                    folder, making, stack_path, stack, series, how,
+                    share=computing.share(), progress=progress,
+                )  # fmt: skip
+    return given.aligned_as(folder.product(".star"))
+
+
+def align_settings(settings: ReconstructSettings) -> "AlignSettings":
+    """Tilts that are excluded have no part in the alignment either."""
+    from vitreous.align.settings import AlignSettings
+
+    return AlignSettings(exclude=settings.exclude)
 
 
 def run_series(

@@ -40,10 +40,14 @@ def file_facts(path: Path) -> dict[str, Any]:
     return {**facts, "modified_ns": found.st_mtime_ns}
 
 
-def product_facts(path: Path) -> dict[str, Any]:
-    """Name, size and time of a product: a later making of the same size is another one."""
+def product_facts(path: Path, folder: Path) -> dict[str, Any]:
+    """Size and time of a product in `folder`: a later making of the same size is another one."""
     found = path.stat()
-    return {"path": path.name, "bytes": found.st_size, "modified_ns": found.st_mtime_ns}
+    return {
+        "path": str(path.relative_to(folder)),
+        "bytes": found.st_size,
+        "modified_ns": found.st_mtime_ns,
+    }
 
 
 def record_digest(record: Any) -> str:

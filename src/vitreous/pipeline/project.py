@@ -70,7 +70,7 @@ class StepFolder:
 
     def clear_leftovers(self) -> None:
         """Remove half-written products of processes of this machine that are no more."""
-        for part in self.path.glob(".*.part"):
+        for part in self.path.rglob(".*.part"):
             writer = re.fullmatch(r"\..*\.(\d+)\.part", part.name)
             if writer and not _is_alive(int(writer[1])):
                 part.unlink(missing_ok=True)
@@ -88,7 +88,7 @@ class StepFolder:
 
     def _is_as_made(self, product: dict[str, Any]) -> bool:
         path = self.path / product["path"]
-        return path.exists() and product_facts(path) == product
+        return path.exists() and product_facts(path, self.path) == product
 
     def read_manifest(self) -> dict[str, Any]:
         """What the manifest says; nothing where there is none, or none that can be read."""
@@ -108,7 +108,7 @@ class StepFolder:
             "version_of_step": making.version,
             "inputs": making.inputs,
             "settings": making.settings,
-            "products": {name: product_facts(path) for name, path in products.items()},
+            "products": {name: product_facts(path, self.path) for name, path in products.items()},
             **facts,
         }
         write_text(self.manifest, json.dumps(made, indent=2, default=str) + "\n")

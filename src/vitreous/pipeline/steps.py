@@ -2,21 +2,136 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from vitreous.align.series import Aligned, align_series
+from vitreous.align.settings import AlignSettings
+from vitreous.formats.alignments import write_alignment
 from vitreous.formats.products import atomic
 from vitreous.kernels.machine import ONE_THREAD, Share
 from vitreous.pipeline.fingerprints import Making, file_facts, record_digest
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.tomogram import write_tomogram
 from vitreous.reconstruct.settings import ReconstructSettings
-from vitreous.records.alignment import Alignment
+from vitreous.records.alignment import Alignment, alignment_from_angles
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
+from vitreous.records.tilt_series import TiltSeries
 from vitreous.report.slices import draw_slices
 
 log = logging.getLogger(__name__)
 
-RECONSTRUCT_VERSION = 1  # another as soon as the same inputs and settings give other products
+# Another as soon as the same inputs and settings give other products.
+ALIGN_VERSION = 1
+RECONSTRUCT_VERSION = 1
+
+ALIGNMENTS = (".xf", ".aln", ".star")
+HAND = "undetermined; x' = x cos(tilt) + z sin(tilt)"
+
+
+# -- align ----------------------------------------------------------------------------------------
+
+
+def alignment_of(stack_path: Path, series: TiltSeries, settings: AlignSettings) -> Making:
+    """What decides an alignment: the stack, its nominal tilts and axis, settings."""
+    return Making(
+        version=ALIGN_VERSION,
+        inputs={
+            "stack": file_facts(stack_path),
+            "pixel_size": series.pixel_size,
+            "tilts_degrees": series.nominal_tilts_degrees.tolist(),
+            "nominal_axis_degrees": series.nominal_axis_degrees,
+        },
+        settings=settings.model_dump(),
+    )
+
+
+def align(
+    folder: StepFolder,
+    making: Making,
+    stack_path: Path,
+    stack: ImageStack,
+    series: TiltSeries,
+    settings: AlignSettings,
+    *,
+    share: Share = ONE_THREAD,
+    progress: Progress = ignore_progress,
+) -> None:
+    """Align a raw series, and write the alignment for IMOD, AreTomo and RELION, and the manifest.
+
+    IMOD's files are SERIES.xf, .tlt, .xtilt and _tilts.txt. The RELION set holds all: thickness
+    and left-out tilts too.
+    """
+    found = align_series(
+        stack,
+        series.nominal_tilts_degrees,
+        settings,
+        nominal_axis_degrees=series.nominal_axis_degrees,
+        threads=share.threads,
+        progress=progress,
+    )
+    say_alignment(found, series)
+    written = []
+    for ending in ALIGNMENTS:
+        written += write_alignment(
+            found.alignment, folder.product(ending), series=series, stack=stack_path
+        )
+    names = [str(path.relative_to(folder.path)) for path in written]
+    log.info("wrote %s in %s", ", ".join(names), folder.path)
+    folder.finish(making, dict(zip(names, written, strict=True)), facts_of_alignment(found))
+
+
+def nominal_alignment(series: TiltSeries) -> Alignment:
+    """The geometry before anything was aligned, to foresee what will be made."""
+    tilts = series.nominal_tilts_degrees
+    return alignment_from_angles(
+        axes_degrees=series.nominal_axis_degrees or 0.0,
+        tilts_degrees=tilts,
+        shifts=np.zeros((len(tilts), 2)),
+        image_size=series.image_size,
+        pixel_size=series.pixel_size,
+    )
+
+
+def say_alignment(found: Aligned, series: TiltSeries) -> None:
+    """Log the axis beside the nominal one, what is left out and why, and what to be wary of."""
+    nominal = found.nominal_axis_degrees
+    log.info(
+        "%d of %d tilts aligned; axis %.2f degrees (nominal: %s), thickness %.0f A, score %.1f; "
+        "hand undetermined",
+        len(found.alignment),
+        found.alignment.section_count,
+        found.axis_degrees,
+        "unknown" if nominal is None else f"{nominal:.2f}",
+        found.alignment.thickness_angstrom or np.nan,
+        found.scores.score,
+    )
+    tilts = series.nominal_tilts_degrees
+    for section, reason in found.left_out.items():
+        log.warning("tilt %d (%.1f degrees) left out: %s", section + 1, tilts[section], reason)
+    for warning in found.warnings:
+        log.warning("%s", warning)
+
+
+def facts_of_alignment(found: Aligned) -> dict[str, Any]:
+    """What the manifest says of an alignment."""
+    return {
+        "axis_degrees": found.axis_degrees,
+        "nominal_axis_degrees": found.nominal_axis_degrees,
+        "thickness_angstrom": found.alignment.thickness_angstrom,
+        "used_tilts": [int(section) + 1 for section in found.alignment.sections],
+        "left_out_tilts": {section + 1: reason for section, reason in found.left_out.items()},
+        "score": found.scores.score,
+        "scores": found.scores.at_zero.tolist(),
+        "trusted": found.scores.is_trusted,
+        "warnings": found.warnings,
+        "hand": HAND,
+    }
+
+
+# -- reconstruct ----------------------------------------------------------------------------------
 
 
 def reconstruction_of(
@@ -69,6 +184,6 @@ def reconstruct(
             "left_out_tilts": [section + 1 for section in written.alignment.left_out],
             "scaling": written.scaling.said,
             "voxels_cut": written.clipped,
-            "hand": "undetermined; x' = x cos(tilt) + z sin(tilt)",
+            "hand": HAND,
         },
     )
