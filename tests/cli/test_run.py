@@ -164,7 +164,7 @@ def test_a_series_that_fails_doesnt_stop_the_others(run, tmp_path):
     assert (
         f"error: three failed: {tmp_path} holds no alignment for three.mrc: three.xf" in ended.said
     )
-    assert ended.said.splitlines()[-1] == "error: 2 of 4 series failed: two, three"
+    assert ended.said.splitlines()[-1] == "error: 2 of 4 series failed: two, three; 2 made"
     for name in ("one", "four"):
         assert f"{name}.mrc" in products_of(name, tmp_path)[1]
     step, names = products_of("two", tmp_path)

@@ -136,7 +136,7 @@ def test_one_failed_series_among_others_is_told_in_a_table(raw, tmp_path, capfd)
 
     said = capfd.readouterr().err.splitlines()
     assert code == 1
-    assert said[-1] == "error: 2 of 3 series failed: lost, broken [1]"
+    assert said[-1] == "error: 2 of 3 series failed: lost, broken [1]; 1 made"
     table = said[said.index("series      what failed, why, and what to do") + 1 : -1]
     assert [line[:12].rstrip() for line in table] == ["lost", "broken [1]"]
     assert "nothing says at which angles" in table[0]

@@ -72,7 +72,9 @@ def run(
     if failed:
         say_failed(failed)
         names = ", ".join(series_name(stack) for stack in failed)
-        raise UserError(f"{len(failed)} of {len(inputs)} series failed: {names}{before}")
+        made = len(inputs) - len(failed) - skipped
+        done = "" if dry_run else f"; {made} made{before}"
+        raise UserError(f"{len(failed)} of {len(inputs)} series failed: {names}{done}")
     if not dry_run:
         log.info("done: %d series in %s%s", len(inputs), project, before)
 
@@ -168,15 +170,15 @@ def foresee_raw_series(
 ) -> None:
     """Say what aligning and reconstructing would do; sizes are those of the nominal geometry."""
     from vitreous.cli.inputs import opened_raw
-    from vitreous.pipeline import steps
+    from vitreous.pipeline.makings import alignment_of
     from vitreous.pipeline.project import StepFolder
-    from vitreous.pipeline.tomogram import foresee
+    from vitreous.pipeline.tomogram import foresee, nominal_alignment
 
     name = series_name(stack_path)
     folder = StepFolder(project, name, "align")
     stack, series = opened_raw(stack_path, given)
     how = align_settings(settings)
-    if folder.holds(steps.alignment_of(stack_path, series, how)):
+    if folder.holds(alignment_of(stack_path, series, how)):
         log.info("%s: the alignment is up to date", name)
         aligned = given.aligned_as(folder.product(".star"))
         foresee_series(stack_path, project, aligned, settings, computing)
@@ -191,7 +193,7 @@ def foresee_raw_series(
         folder.path,
     )
     output = StepFolder(project, name, "reconstruct").product(".mrc")
-    foresee(stack, steps.nominal_alignment(series), settings, output, share=computing.share())
+    foresee(stack, nominal_alignment(series), settings, output, share=computing.share())
 
 
 def align_stack(
@@ -204,8 +206,8 @@ def align_stack(
     """Align a raw series, unless that is done; returns the alignment."""
     from vitreous.cli.inputs import opened_raw, require_apart
     from vitreous.cli.progress import progress_bar
-    from vitreous.pipeline import steps
     from vitreous.pipeline.logs import logged
+    from vitreous.pipeline.makings import alignment_of
     from vitreous.pipeline.project import StepFolder
 
     folder = StepFolder(project, series_name(stack_path), "align")
@@ -215,13 +217,15 @@ def align_stack(
         log.debug("settings that differ from the defaults: %s", changed or "none")
         stack, series = opened_raw(stack_path, given)
         require_apart(folder.product(".tlt"), given.angles)
-        making = steps.alignment_of(stack_path, series, how)
+        making = alignment_of(stack_path, series, how)
         if folder.holds(making):
             log.info("%s: the alignment is up to date", folder.series)
         else:
+            from vitreous.pipeline.steps import align
+
             step_log.begin()
             with progress_bar(f"aligning {folder.series}") as progress:
-                steps.align(
+                align(
                     folder, making, stack_path, stack, series, how,
                     share=computing.share(), progress=progress,
                 )  # fmt: skip
@@ -245,8 +249,8 @@ def run_series(
     """One series: reconstruct, show, and write down what was done; False: it was done already."""
     from vitreous.cli.inputs import opened, require_apart
     from vitreous.cli.progress import progress_bar
-    from vitreous.pipeline import steps
     from vitreous.pipeline.logs import logged
+    from vitreous.pipeline.makings import reconstruction_of
     from vitreous.pipeline.project import StepFolder
 
     folder = StepFolder(project, series_name(stack_path), "reconstruct")
@@ -255,13 +259,15 @@ def run_series(
         changed = settings.model_dump(exclude_defaults=True)
         log.debug("settings that differ from the defaults: %s", changed or "none")
         stack, alignment = opened(stack_path, given, settings)
-        making = steps.reconstruction_of(stack_path, given.alignment, stack, alignment, settings)
+        making = reconstruction_of(stack_path, given.alignment, stack, alignment, settings)
         if folder.holds(making):
             log.info("%s: the tomogram is up to date", folder.series)
             return False
+        from vitreous.pipeline.steps import reconstruct
+
         step_log.begin()
         with progress_bar(f"reconstructing {folder.series}") as progress:
-            steps.reconstruct(
+            reconstruct(
                 folder, making, stack, alignment, settings,
                 share=computing.share(), progress=progress,
             )  # fmt: skip

@@ -11,11 +11,11 @@ from vitreous.align.settings import AlignSettings
 from vitreous.formats.alignments import write_alignment
 from vitreous.formats.products import atomic
 from vitreous.kernels.machine import ONE_THREAD, Share
-from vitreous.pipeline.fingerprints import Making, file_facts, record_digest
+from vitreous.pipeline.fingerprints import Making
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.tomogram import write_tomogram
 from vitreous.reconstruct.settings import ReconstructSettings
-from vitreous.records.alignment import Alignment, alignment_from_angles
+from vitreous.records.alignment import Alignment
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
 from vitreous.records.tilt_series import TiltSeries
@@ -23,29 +23,11 @@ from vitreous.report.slices import draw_slices
 
 log = logging.getLogger(__name__)
 
-# Another as soon as the same inputs and settings give other products.
-ALIGN_VERSION = 1
-RECONSTRUCT_VERSION = 1
-
 ALIGNMENTS = (".xf", ".aln", ".star")
 HAND = "undetermined; x' = x cos(tilt) + z sin(tilt)"
 
 
 # -- align ----------------------------------------------------------------------------------------
-
-
-def alignment_of(stack_path: Path, series: TiltSeries, settings: AlignSettings) -> Making:
-    """What decides an alignment: the stack, its nominal tilts and axis, settings."""
-    return Making(
-        version=ALIGN_VERSION,
-        inputs={
-            "stack": file_facts(stack_path),
-            "pixel_size": series.pixel_size,
-            "tilts_degrees": series.nominal_tilts_degrees.tolist(),
-            "nominal_axis_degrees": series.nominal_axis_degrees,
-        },
-        settings=settings.model_dump(),
-    )
 
 
 def align(
@@ -81,18 +63,6 @@ def align(
     names = [str(path.relative_to(folder.path)) for path in written]
     log.info("wrote %s in %s", ", ".join(names), folder.path)
     folder.finish(making, dict(zip(names, written, strict=True)), facts_of_alignment(found))
-
-
-def nominal_alignment(series: TiltSeries) -> Alignment:
-    """The geometry before anything was aligned, to foresee what will be made."""
-    tilts = series.nominal_tilts_degrees
-    return alignment_from_angles(
-        axes_degrees=series.nominal_axis_degrees or 0.0,
-        tilts_degrees=tilts,
-        shifts=np.zeros((len(tilts), 2)),
-        image_size=series.image_size,
-        pixel_size=series.pixel_size,
-    )
 
 
 def say_alignment(found: Aligned, series: TiltSeries) -> None:
@@ -132,26 +102,6 @@ def facts_of_alignment(found: Aligned) -> dict[str, Any]:
 
 
 # -- reconstruct ----------------------------------------------------------------------------------
-
-
-def reconstruction_of(
-    stack_path: Path,
-    alignment_path: Path,
-    stack: ImageStack,
-    alignment: Alignment,
-    settings: ReconstructSettings,
-) -> Making:
-    """What decides a tomogram: the stack, what its alignment says in whatever file, settings."""
-    of_alignment = {"path": str(alignment_path), "bytes": alignment_path.stat().st_size}
-    return Making(
-        version=RECONSTRUCT_VERSION,
-        inputs={
-            "stack": file_facts(stack_path),
-            "pixel_size": stack.pixel_size,
-            "alignment": {**of_alignment, "numbers": record_digest(alignment)},
-        },
-        settings=settings.model_dump(),
-    )
 
 
 def reconstruct(

@@ -15,9 +15,10 @@ from vitreous.pipeline.grids import output_grid
 from vitreous.reconstruct.grid import DEFAULT_THICKNESS_ANGSTROM
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.reconstruct.tomogram import Plan, Reconstruction
-from vitreous.records.alignment import Alignment
+from vitreous.records.alignment import Alignment, alignment_from_angles
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
+from vitreous.records.tilt_series import TiltSeries
 from vitreous.records.volume import Grid
 from vitreous.report.slices import Slices, SlicesOnTheWay
 
@@ -81,6 +82,18 @@ def foresee(
         log.info("scratch file in %s", share.scratch or tempfile.gettempdir())
     if needed > free:
         log.warning("the tomogram doesn't fit on the disk of %s", output)
+
+
+def nominal_alignment(series: TiltSeries) -> Alignment:
+    """The geometry before anything was aligned, to foresee what will be made."""
+    tilts = series.nominal_tilts_degrees
+    return alignment_from_angles(
+        axes_degrees=series.nominal_axis_degrees or 0.0,
+        tilts_degrees=tilts,
+        shifts=np.zeros((len(tilts), 2)),
+        image_size=series.image_size,
+        pixel_size=series.pixel_size,
+    )
 
 
 def planned(
