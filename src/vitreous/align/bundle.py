@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import linalg, sparse
 
 from vitreous.align.patches import Displacements
 from vitreous.align.views import Views
@@ -22,6 +22,7 @@ LEAST_HEIGHT = 4.5  # standard deviations; a lower peak of a patch is noise
 GOOD_HEIGHT = 8.0  # a peak of this height counts 1
 CAUCHY = 1.5  # times the median residual: where a residual counts half
 ROUNDS = 12
+SETTLED = 2e-3  # px: a step of the shifts that changes nothing more
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +70,10 @@ def adjusted(
     n, p = displacements.heights.shape
     flat = np.column_stack([displacements.centres, np.zeros(p)])
     points, common = flat, float(views.axes.mean())
-    spreads = _spreads(n, p, field)
+    if len(tracks.view) == 0:
+        return Bundle(views, points, np.nan, np.full(n, np.nan))
+    held, tightness = _priors(n, p), 1 / _spreads(n, p, field) ** 2
+    stiffness = held.T @ (held * tightness[:, None])
     for _ in range(ROUNDS):
         residual = tracks.seen - _seen(views, points, tracks)
         length = np.hypot(*residual.T)
@@ -77,12 +81,13 @@ def adjusted(
         weight = tracks.weight / np.sqrt(1 + (length / (CAUCHY * spread)) ** 2)
         system = sparse.diags(np.repeat(weight, 2)) @ _system(views, points, tracks)
         departed = _departed(views, common, nominal_tilts, points - flat)
-        held = _priors(n, p) * (spread / spreads)[:, None]
-        normal = (system.T @ system).toarray() + held.T @ held
+        normal = (system.T @ system).toarray() + spread**2 * stiffness
         right = system.T @ (residual * weight[:, None]).ravel()
-        right -= held.T @ (departed * spread / spreads)
-        step = np.linalg.solve(normal, right)
+        right -= spread**2 * (held.T @ (departed * tightness))
+        step = _solved(normal, right, 5 * n)
         views, points, common = _stepped(views, points, common, step)
+        if np.abs(step[: 2 * n]).max() < SETTLED:
+            break
     residual = tracks.seen - _seen(views, points, tracks)
     length = np.hypot(*residual.T)
     counts = weight > 0.5 * tracks.weight
@@ -91,6 +96,25 @@ def adjusted(
         for i in range(n)
     ]
     return Bundle(views, points, float(np.sqrt((length[counts] ** 2).mean())), np.array(per_view))
+
+
+def _solved(normal: Array, right: Array, views: int) -> Array:
+    """normal^-1 right. The patches' places, three unknowns each after the first `views`, depend
+    on each other through the views only: they are eliminated first. The axis of all comes last.
+    """
+    of_patches = slice(views, len(right) - 1)
+    others = np.r_[:views, len(right) - 1]
+    places = normal[of_patches, of_patches].reshape(-1, 3, len(right) - 1 - views)
+    own = np.arange(len(places))
+    inverse = np.linalg.inv(np.stack([places[i, :, 3 * i : 3 * i + 3] for i in own]))
+    coupling = normal[others, of_patches].reshape(len(others), -1, 3)
+    through = np.einsum("upi,pij->upj", coupling, inverse).reshape(len(others), -1)
+    left = normal[np.ix_(others, others)] - through @ coupling.reshape(len(others), -1).T
+    step = np.empty(len(right))
+    step[others] = linalg.solve(left, right[others] - through @ right[of_patches], assume_a="pos")
+    rest = (right[of_patches] - step[others] @ normal[others, of_patches]).reshape(-1, 3)
+    step[of_patches] = np.einsum("pij,pj->pi", inverse, rest).ravel()
+    return step
 
 
 def _seen(views: Views, points: Array, tracks: Tracks) -> Array:

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 PATCH = 900.0  # angstrom at least
-PARTS = 5  # of the field, where that is more: deforming cells are matched better by larger ones
+PARTS = 4  # of the field, where that is more: deforming cells are matched better by larger ones
 SEEN = 0.85  # of a patch that must lie in the image
 
 

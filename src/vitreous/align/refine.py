@@ -28,7 +28,7 @@ LARGEST_PATCH_MOVE = 50.0
 LARGEST_MIXING = 30.0  # angstrom at the rim of the field
 BEYOND = 1.5  # times the assumed thickness: how far the slab is looked for
 THICKER, MARGIN = 1.2, 300.0  # a tomogram that cuts the slab's corners pulls the axis away
-CONVERGED = 0.1  # angstrom: rms step of the views at the rim of the field
+CONVERGED = 0.08  # of the residual: rms step of the views at the rim of the field
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +106,7 @@ def bundle_rounds(
         step = float(np.sqrt(((after - before) ** 2).mean())) * views.pixel_size
         residual = bundle.residual_px * views.pixel_size
         log.debug("round %d: residual %.2f A, step %.2f A", done, residual, step)
-        if step < CONVERGED or done == settings.rounds:
+        if step < CONVERGED * residual or done == settings.rounds:
             yield Round(bundle, bundle.views, done)
             return
         views = from_moves(mixing.next(before, after), views, field / 2)
