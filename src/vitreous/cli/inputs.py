@@ -19,24 +19,43 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+Angles = Annotated[
+    Path | None,
+    Field(description="Tilt angles (.tlt, .rawtlt) where they are not beside the .xf or stack."),
+]
+PixelSize = Annotated[
+    float | None,
+    Field(gt=0, description="Angstrom a pixel of the stack, where its header is wrong."),
+]
+TiltAxis = Annotated[
+    float | None,
+    Field(
+        description="Nominal tilt axis, degrees counter-clockwise from the image's y axis. "
+        "Default: what the .mdoc or the header says."
+    ),
+]
+
+
+class RawInput(BaseModel):
+    """What is known of a raw stack, where the files don't say it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    angles: Angles = None
+    tilt_axis: TiltAxis = None
+    pixel_size: PixelSize = None
+
+
 class AlignmentFacts(BaseModel):
     """What the file of an alignment leaves unsaid."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    angles: Annotated[
-        Path | None,
-        Field(
-            description="Tilt angles (.tlt, .rawtlt) where they are not beside the .xf or stack."
-        ),
-    ] = None
+    angles: Angles = None
     x_tilts: Annotated[
         Path | None, Field(description="X tilts (.xtilt) where they are not beside the .xf.")
     ] = None
-    pixel_size: Annotated[
-        float | None,
-        Field(gt=0, description="Angstrom a pixel of the stack, where its header is wrong."),
-    ] = None
+    pixel_size: PixelSize = None
     tomogram: Annotated[
         str | None, Field(description="Which tomogram of a set of many (RELION).")
     ] = None
@@ -68,13 +87,7 @@ class SeriesInput(AlignmentFacts):
             "STAR, Warp .xml, EMAN2 .json. Default: found from the images."
         ),
     ] = None
-    tilt_axis: Annotated[
-        float | None,
-        Field(
-            description="Nominal tilt axis, degrees counter-clockwise from the image's y axis. "
-            "Default: what the .mdoc or the header says."
-        ),
-    ] = None
+    tilt_axis: TiltAxis = None
 
     def with_alignment(self, alignment: Path) -> AlignmentInput:
         """The same with an alignment at hand."""
@@ -145,7 +158,9 @@ def opened(
     return stack, alignment
 
 
-def opened_raw(stack_path: Path, given: SeriesInput) -> "tuple[MrcStack | TiffStack, TiltSeries]":
+def opened_raw(
+    stack_path: Path, given: SeriesInput | RawInput
+) -> "tuple[MrcStack | TiffStack, TiltSeries]":
     """A raw stack, and what the microscope says of its tilts."""
     from dataclasses import replace
 

@@ -27,6 +27,7 @@ from vitreous.version import __version__
 
 COMMANDS = {
     "run": "Make tomograms of tilt series: the main job.",
+    "align": "Align a raw tilt series without markers.",
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
     "reproject": "Project a volume into the tilts of an alignment.",
     "convert": "Convert alignments between programs, volumes between modes and axis orders.",

@@ -1,4 +1,4 @@
-"""The two logs of a step: STEP.log with everything, STEP.err with warnings and errors only."""
+"""Logs in files. A step has two: STEP.log with everything, STEP.err with warnings and errors."""
 
 import logging
 from collections.abc import Iterator
@@ -55,21 +55,38 @@ def logged(folder: StepFolder) -> Iterator[StepLog]:
     They get everything, however quiet the command is.
     """
     log = StepLog(folder)
+    with _heard(log):
+        try:
+            yield log
+        except BaseException:
+            log.begin()
+            raise
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """The same in one file, below what it holds already."""
+    with _heard(_file(path, "a", logging.DEBUG)):
+        yield
+
+
+@contextmanager
+def _heard(handler: logging.Handler) -> Iterator[None]:
+    """Hand a handler all that vitreous logs meanwhile, and the error that ends it."""
     house = logging.getLogger("vitreous")
     level = house.level
-    house.addHandler(log)
+    house.addHandler(handler)
     house.setLevel(logging.DEBUG)
     try:
-        yield log
+        yield
     except BaseException as error:
-        log.begin()
         text = str(error) or "interrupted"
-        log.emit(house.makeRecord(house.name, logging.ERROR, "", 0, text, (), None))
+        handler.emit(house.makeRecord(house.name, logging.ERROR, "", 0, text, (), None))
         raise
     finally:
         house.setLevel(level)
-        house.removeHandler(log)
-        log.close()
+        house.removeHandler(handler)
+        handler.close()
 
 
 def _file(path: Path, mode: str, level: int) -> logging.FileHandler:

@@ -1,6 +1,7 @@
 """The steps of a series, each a function that writes its products and then its manifest."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from vitreous.align.series import Aligned, align_series
 from vitreous.align.settings import AlignSettings
-from vitreous.formats.alignments import write_alignment
+from vitreous.formats.alignments import conversion_losses, family_for, write_alignment
 from vitreous.formats.products import atomic
 from vitreous.kernels.machine import ONE_THREAD, Share
 from vitreous.pipeline.fingerprints import Making
@@ -55,14 +56,27 @@ def align(
         progress=progress,
     )
     say_alignment(found, series)
-    written = []
-    for ending in ALIGNMENTS:
-        written += write_alignment(
-            found.alignment, folder.product(ending), series=series, stack=stack_path
-        )
+    written = write_alignments(found.alignment, folder.product, series, stack_path)
     names = [str(path.relative_to(folder.path)) for path in written]
     log.info("wrote %s in %s", ", ".join(names), folder.path)
     folder.finish(making, dict(zip(names, written, strict=True)), facts_of_alignment(found))
+
+
+def write_alignments(
+    alignment: Alignment, product: Callable[[str], Path], series: TiltSeries, stack_path: Path
+) -> list[Path]:
+    """Write an alignment for IMOD, AreTomo and RELION; product: the path for an ending.
+
+    What one of them can't hold is said.
+    """
+    written = []
+    for ending in ALIGNMENTS:
+        path = product(ending)
+        losses = conversion_losses(alignment, family_for(path))
+        for lost in losses.names:
+            log.debug("%s can't hold: %s; up to %.3f px", path.name, lost, losses.worst_px)
+        written += write_alignment(alignment, path, series=series, stack=stack_path)
+    return written
 
 
 def say_alignment(found: Aligned, series: TiltSeries) -> None:
@@ -78,7 +92,24 @@ def say_alignment(found: Aligned, series: TiltSeries) -> None:
         found.alignment.thickness_angstrom or np.nan,
         found.scores.score,
     )
-    tilts = series.nominal_tilts_degrees
+    scores, tilts = found.scores, series.nominal_tilts_degrees
+    log.debug(
+        "scores are correlations with the tomogram of all other tilts, in standard deviations; "
+        "%d pixels repaired; slab %.0f A thick, %.1f and %.1f degrees along x and y",
+        sum(each.outliers + each.hot + each.missing for each in found.repaired.values()),
+        found.extent.thickness,
+        found.extent.along_x,
+        found.extent.along_y,
+    )
+    for view, section in enumerate(found.alignment.sections):
+        log.debug(
+            "tilt %d (%.1f degrees): score %.1f, patches within %.1f A%s",
+            section + 1,
+            tilts[section],
+            scores.at_zero[view],
+            scores.residuals_angstrom[view],
+            "" if scores.trusted[view] else ", not trusted",
+        )
     for section, reason in found.left_out.items():
         log.warning("tilt %d (%.1f degrees) left out: %s", section + 1, tilts[section], reason)
     for warning in found.warnings:
