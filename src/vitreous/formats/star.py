@@ -157,7 +157,7 @@ def _tables(block: cif.Block) -> Iterator[tuple[dict[str, list[str]], bool, int]
         if item.pair:
             label, value = cast(tuple[str, str], item.pair)
             first_line = first_line if pairs else item.line_number
-            pairs[label[1:]] = [cif.as_string(value)]
+            pairs[label[1:]] = [_plain(value)]
         elif item.loop:
             if pairs:
                 yield pairs, False, first_line
