@@ -323,6 +323,6 @@ def _for_relion(value: str) -> str:
     """A value with the quotes that it needs."""
     if "\n" in value:
         raise UserError(f"a STAR table can't hold a text of several lines: {shortened(value)}")
-    if value and not re.search(r"\s", value) and value[0] not in "#\"'":
+    if value and not re.search(r"\s", value) and value[0] not in "#\"'_":
         return value
     return f"'{value}'" if '"' in value else f'"{value}"'
