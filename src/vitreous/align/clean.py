@@ -35,15 +35,15 @@ def hot_pixels(stack: ImageStack, sections: NDArray[np.intp]) -> Mask:
     for section in sections[chosen]:
         image, _ = filled(stack.read(int(section)))
         total += np.clip(departures(image), -2 * OUTLIER, 2 * OUTLIER)
-    mean = total / len(chosen)
+    mean: Floats = (total / len(chosen)).astype(np.float32)
     least = max(HOT, HOT_SIGNIFICANCE / np.sqrt(len(chosen)))
-    return small_spots(np.abs(mean) > least)
+    return spots_beyond(mean, least)
 
 
 def cleaned(image: NDArray[np.generic], hot: Mask) -> tuple[Floats, Repaired]:
     """The image as float32 with its outliers and the hot pixels replaced; and their counts."""
     whole, missing = filled(image)
-    outliers = small_spots(np.abs(departures(whole)) > OUTLIER) & ~hot
+    outliers = spots_beyond(departures(whole), OUTLIER) & ~hot
     bad = outliers | hot
     repaired = Repaired(int(outliers.sum()), int(hot.sum()), missing)
     if bad.any():
@@ -67,6 +67,14 @@ def departures(image: Floats) -> Floats:
     some = apart.reshape(-1)[:: max(1, apart.size // 65536)]
     low, high = np.percentile(some, [15.87, 84.13])
     return apart / np.float32(max((high - low) / 2, 1e-6 * np.abs(image).max(), 1e-30))
+
+
+def spots_beyond(apart: Floats, limit: float) -> Mask:
+    """Small spots that are brighter, or darker, than their surroundings by more than `limit`.
+
+    Bright and dark ones apart: a bright X-ray raises the mean round it, and darkens its neighbours.
+    """
+    return small_spots(apart > limit) | small_spots(apart < -limit)
 
 
 def small_spots(mask: Mask) -> Mask:

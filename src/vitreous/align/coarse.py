@@ -58,7 +58,7 @@ def coarse_shifts(
     for i in np.argsort(np.abs(views.tilts), kind="stable"):
         near = sorted(done, key=lambda j: abs(views.tilts[j] - views.tilts[i]))[:NEIGHBOURS]
         if near:
-            shifts[i] += shifts[near[0]] - views.shifts[near[0]]
+            shifts[i] += np.median(shifts[near] - views.shifts[near], axis=0)
             foreseen = np.zeros_like(spectra[i])
             for j in near:
                 shared = np.sinc(plane.kx * thickness_px * (slopes[i] - slopes[j]))

@@ -40,14 +40,14 @@ def read_images(
     excluded: dict[int, str],
     binning: int,
     *,
-    keep_dark: bool = False,
+    keep_all: bool = False,
     threads: int = 1,
     progress: Progress = ignore_progress,
 ) -> BinnedImages:
     """Read, repair and bin the images of a stack; tilts (degrees) of all its sections.
 
     excluded: sections that aren't to be read, with the reason. Blank ones are left out always, dark
-    ones unless keep_dark.
+    ones unless keep_all.
     """
     wanted = np.array([i for i in range(stack.shape[0]) if i not in excluded], np.intp)
     hot = hot_pixels(stack, wanted)
@@ -64,7 +64,7 @@ def read_images(
             repaired[section] = said
         progress(done + 1, len(wanted))
     kept = np.array(sections, np.intp)
-    if len(kept) and not keep_dark:
+    if len(kept) and not keep_all:
         mean, deviation = np.array(statistics, np.float64).T
         dark = dark_reasons(tilts[kept], mean, deviation)
         reasons |= {sections[i]: reason for i, reason in dark.items()}

@@ -1,5 +1,7 @@
 """Projection matching: every view moved to where it fits the tomogram of all others."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,27 +13,66 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 LEAST_HEIGHT = 5.0  # standard deviations; a view with a lower peak stays where it is
+FOUND_AGAIN = 7.0  # the same anywhere in the field, where noise reaches 5
 BAND = (600.0, 35.0)  # angstrom: from the coarsest to the finest detail that is matched
 
 
 def matched(
-    images: Floats, views: Views, slab: Slab, largest_move: float, threads: int = 1
+    images: Floats,
+    views: Views,
+    slab: Slab,
+    largest_move: float,
+    largest_shift: float,
+    threads: int = 1,
 ) -> tuple[Views, Array]:
     """One pass, all views at the same geometry; `largest_move` in angstrom.
 
-    Returns the views and the heights (n,) of their peaks in standard deviations.
+    A view without a peak there is looked for as far as `largest_shift` (angstrom). Returns the
+    views and the heights (n,) of their peaks in standard deviations.
+    """
+    near, far = (limit / slab.plane.pixel_size for limit in (largest_move, largest_shift))
+    moves, heights = np.zeros((len(views), 2)), np.zeros(len(views))
+    for i, correlation in enumerate(correlations(images, views, slab, threads)):
+        move, height = highest(correlation, (near, near))
+        if height < LEAST_HEIGHT:
+            anywhere, peak = highest(correlation, (far / views.cosines[i], far))
+            move, height = (anywhere, peak) if peak > FOUND_AGAIN else (np.zeros(2), height)
+        moves[i], heights[i] = move, height
+    return views.moved_on_plane(-moves), heights
+
+
+def correlations(images: Floats, views: Views, slab: Slab, threads: int = 1) -> Iterator[Floats]:
+    """Of each view and its reference on the plane (height, width), zero shift at index 0.
+
+    The reference's amplitudes are made even, and both kept to BAND.
     """
     planes, found = references(images, views, slab, threads)
     plane = slab.plane
     f, g = plane.spectra(found, threads), plane.spectra(planes, threads)
-    moves, heights = np.zeros((len(views), 2)), np.zeros(len(views))
-    limit = largest_move / plane.pixel_size
     for i, cosine in enumerate(views.cosines):
         weight = band(plane, cosine) / softened(np.abs(f[i]))
-        correlation = plane.images(f[i] * g[i].conj() * weight, threads)
-        moves[i], heights[i] = highest(correlation, (limit, limit))
-    moves[heights < LEAST_HEIGHT] = 0
-    return views.moved_on_plane(-moves), heights
+        yield plane.images(f[i] * g[i].conj() * weight, threads)
+
+
+def scores_at_rest(
+    planes: Floats, found: Floats, views: Views, plane: Plane, threads: int = 1
+) -> Array:
+    """(n,) correlation of each view with its reference where it lies, in standard deviations.
+
+    The zero shift of `correlations`, without making them.
+    """
+    f, g = plane.spectra(found, threads), plane.spectra(planes, threads)
+    twice = np.full(plane.width // 2 + 1, 2.0)  # columns that stand for their conjugates too
+    twice[0] = 1
+    if plane.width % 2 == 0:
+        twice[-1] = 1
+    scores = np.zeros(len(views))
+    for i, cosine in enumerate(views.cosines):
+        product = f[i] * g[i].conj() * (band(plane, cosine) / softened(np.abs(f[i])))
+        product[0, 0] = 0
+        spread = np.sqrt(((product.real**2 + product.imag**2) @ twice).sum())
+        scores[i] = (product.real @ twice).sum() / (spread or 1.0)
+    return scores
 
 
 def band(plane: Plane, cosine: float) -> Floats:

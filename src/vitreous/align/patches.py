@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitreous.align.left_out import Slab, references
+from vitreous.align.left_out import Slab
 from vitreous.align.match import band, softened
 from vitreous.align.plane import Plane, highest
 from vitreous.align.views import Views
@@ -50,10 +50,17 @@ def patch_centres(extent: tuple[int, int], size: int) -> Array:
 
 
 def measured(
-    images: Floats, views: Views, slab: Slab, largest_move: float, threads: int = 1
+    planes: Floats,
+    found: Floats,
+    views: Views,
+    slab: Slab,
+    largest_move: float,
+    threads: int = 1,
 ) -> Displacements:
-    """Displacements of patches that overlap by half; `largest_move` in angstrom."""
-    planes, found = references(images, views, slab, threads)
+    """Displacements of patches that overlap by half, of planes from the references found for them.
+
+    `largest_move` in angstrom.
+    """
     size = patch_size(slab.field, views.pixel_size)
     patch = Plane(size, size, views.pixel_size)
     to_index = np.array([slab.plane.width // 2, slab.plane.height // 2])

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitreous.align.bundle import Bundle, adjusted
-from vitreous.align.left_out import Slab, slab_for
-from vitreous.align.match import matched
+from vitreous.align.left_out import Slab, references, slab_for
+from vitreous.align.match import matched, scores_at_rest
 from vitreous.align.mixing import Mixing
 from vitreous.align.patches import measured
 from vitreous.align.settings import AlignSettings
@@ -28,12 +28,13 @@ LARGEST_PATCH_MOVE = 50.0
 LARGEST_MIXING = 30.0  # angstrom at the rim of the field
 BEYOND = 1.5  # times the assumed thickness: how far the slab is looked for
 THICKER, MARGIN = 1.2, 300.0  # a tomogram that cuts the slab's corners pulls the axis away
-CONVERGED = 0.08  # of the residual: rms step of the views at the rim of the field
+PATIENCE = 2  # rounds without a better score
+CONVERGED = 0.05  # of the residual: rms step of the views at the rim of the field
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Refined:
-    """The views, the last bundle adjustment, the slab it was made in, and the specimen's own."""
+    """The views, a bundle adjustment that starts from them, its slab, and the specimen's own."""
 
     views: Views
     bundle: Bundle
@@ -56,36 +57,45 @@ def refined(
     threads: int = 1,
     progress: Progress = ignore_progress,
 ) -> Refined:
-    """Refine views at the nominal tilts; `thickness` (angstrom) is a first guess.
+    """Refine views at the nominal tilts; `thickness` (angstrom) is a first guess, which the
+    slab is given in any case: where the specimen is sparse, less of it is seen.
 
     images: spline coefficients of images of `shape` (y, x) at the views' pixel size.
     """
     steps, nominal_tilts = steps_of(settings), views.tilts
     depth = THICKER * thickness + MARGIN
+    anywhere = settings.largest_shift * max(shape) * views.pixel_size
     for half in (0, 1):
         slab = slab_for(shape, views, depth, settings.threshold)
         for done in range(PASSES):
-            views, heights = matched(images, views, slab, LARGEST_MOVE, threads)
+            views, heights = matched(images, views, slab, LARGEST_MOVE, anywhere, threads)
             progress(half * PASSES + done + 1, steps)
         extent = find_extent(images, views, slab_beyond(views, shape, depth), threads)
-        depth = THICKER * extent.height + MARGIN
+        depth = THICKER * max(extent.height, thickness) + MARGIN
         peaks = heights.mean(), heights.min()
         log.debug("matching: peaks of %.1f sd (least %.1f); slab %.0f A", *peaks, extent.thickness)
     slab = slab_for(shape, views, depth, settings.threshold)
+    best: Round | None = None
     for last in bundle_rounds(images, views, nominal_tilts, slab, settings, threads):
         progress(2 * PASSES + last.number, steps)
+        if best is None or last.score > best.score:
+            best = last
+        elif last.number - best.number == PATIENCE:
+            break
+    assert best is not None  # there is one round at least
     progress(steps, steps)
-    extent = find_extent(images, last.following, slab_beyond(views, shape, depth), threads)
-    return Refined(last.following, last.bundle, slab, extent)
+    extent = find_extent(images, best.views, slab_beyond(best.views, shape, depth), threads)
+    return Refined(best.views, best.bundle, slab, extent)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Round:
-    """A bundle adjustment, the views to go on with, and how many rounds there have been."""
+    """Views, their mean score, and the bundle adjustment that starts from them."""
 
-    bundle: Bundle
-    following: Views
     number: int
+    views: Views
+    score: float
+    bundle: Bundle
 
 
 def bundle_rounds(
@@ -96,21 +106,28 @@ def bundle_rounds(
     settings: AlignSettings,
     threads: int,
 ) -> Iterator[Round]:
-    """Patches and bundle adjustment until nothing moves; the last views are the bundle's own."""
+    """Patches and bundle adjustment over and over, until nothing moves.
+
+    What is sought is where the views fit the tomograms of the others best. Where patches are faint
+    (thick ice) the last rounds may lead away from it again: the one to keep has the best score.
+    """
     field = max(slab.field)
     mixing = Mixing(LARGEST_MIXING / views.pixel_size)
-    for done in range(1, settings.rounds + 1):
-        displacements = measured(images, views, slab, LARGEST_PATCH_MOVE, threads)
+    for number in range(1, settings.rounds + 1):
+        planes, found = references(images, views, slab, threads)
+        score = float(scores_at_rest(planes, found, views, slab.plane, threads).mean())
+        displacements = measured(planes, found, views, slab, LARGEST_PATCH_MOVE, threads)
         bundle = adjusted(views, nominal_tilts, displacements, field)
+        yield Round(number, views, score, bundle)
         before, after = as_moves(views, field / 2), as_moves(bundle.views, field / 2)
         step = float(np.sqrt(((after - before) ** 2).mean())) * views.pixel_size
         residual = bundle.residual_px * views.pixel_size
-        log.debug("round %d: residual %.2f A, step %.2f A", done, residual, step)
-        if step < CONVERGED * residual or done == settings.rounds:
-            yield Round(bundle, bundle.views, done)
+        log.debug(
+            "round %d: score %.2f, residual %.2f A, step %.2f A", number, score, residual, step
+        )
+        if step < CONVERGED * residual:
             return
         views = from_moves(mixing.next(before, after), views, field / 2)
-        yield Round(bundle, views, done)
 
 
 def slab_beyond(views: Views, shape: tuple[int, int], thickness: float) -> Slab:

@@ -94,7 +94,7 @@ def align_series(
         tilts,
         excluded_by(settings, len(tilts)),
         binning_for(stack.pixel_size, settings.work_pixel),
-        keep_dark=settings.keep_dark,
+        keep_all=settings.keep_all,
         threads=threads,
         progress=steps.part(0),
     )
@@ -115,15 +115,20 @@ def align_series(
     )
     scores = scores_of(work, best.views, best.slab, best.bundle, threads)
     alignment = finished(stack, images, best, settings)
+    reasons = images.reasons
+    if not settings.keep_all:
+        reasons = reasons | unfit_reasons(scores, images.sections)
+        scores = scores.chosen(~scores.nowhere)
+        alignment = alignment.without(reasons)
     return Aligned(
         alignment=alignment,
         scores=scores,
         nominal_axis_degrees=nominal_axis_degrees,
         extent=best.extent,
-        left_out=dict(sorted(images.reasons.items())),
+        left_out=dict(sorted(reasons.items())),
         repaired=images.repaired,
         axis_curve=found.tried,
-        warnings=warnings_of(alignment, nominal_axis_degrees, found, scores, used),
+        warnings=warnings_of(alignment, nominal_axis_degrees, found, scores, tilts),
     )
 
 
@@ -134,6 +139,15 @@ def excluded_by(settings: AlignSettings, count: int) -> dict[int, str]:
     if beyond:
         raise UserError(f"tilt {beyond[0]} can't be excluded: there are 1 to {count}")
     return dict.fromkeys((number - 1 for number in numbers), "excluded by the settings")
+
+
+def unfit_reasons(scores: Scores, sections: NDArray[np.intp]) -> dict[int, str]:
+    """Sections that fit nowhere, with that as the reason."""
+    return {
+        int(sections[view]): "shows nothing of what the other tilts do: no place fits their "
+        f"tomogram (score {scores.at_peak[view]:.1f})"
+        for view in np.flatnonzero(scores.nowhere)
+    }
 
 
 def require_enough(tilts: Array, reasons: dict[int, str]) -> None:
@@ -200,41 +214,39 @@ def warnings_of(
     alignment: Alignment, nominal: float | None, found: Search, scores: Scores, tilts: Array
 ) -> tuple[str, ...]:
     """What a user has to know before trusting the alignment."""
-    axis = float(np.mean(alignment.axes_degrees))
-    said = []
-    if nominal is None:
-        said.append(
-            f"no nominal tilt axis: {axis:.2f} degrees was found, {wrapped(axis + 180):.2f} would "
-            "fit the images as well (the tomogram's mirror image)"
-        )
-    elif abs(off := _between_axes(axis, nominal)) > AXES_SWAPPED:
-        said.append(
-            f"the tilt axis found ({axis:.2f} degrees) is nearly square to the nominal one "
-            f"({nominal:.2f}): x and y seem to be exchanged, in the images or in the axis. The "
-            "hand of the tomogram can't be relied on"
-        )
-    elif abs(off) > AXIS_OFF:
-        said.append(
-            f"the tilt axis found ({axis:.2f} degrees) is {off:+.1f} degrees from the nominal one "
-            f"({nominal:.2f})"
-        )
-    if not found.is_seen or np.ptp(tilts) < OVERLAP:
-        said.append("the images hardly tell the tilt axis: all directions fit nearly alike")
     if not scores.is_trusted:
         bad = int((~scores.trusted).sum())
-        said.append(
+        text = (
             f"this alignment can't be trusted: {bad} of {len(scores.trusted)} tilts don't fit the "
-            "tomogram of the others"
         )
-    elif not scores.trusted.all():
+        return (f"{text}tomogram of the others",)
+    said = []
+    if not scores.trusted.all():
         names = ", ".join(
-            f"{section + 1} ({tilt:.1f} degrees)"
-            for section, tilt in zip(
-                alignment.sections[~scores.trusted], tilts[~scores.trusted], strict=True
-            )
+            f"{section + 1} ({tilts[section]:.1f} degrees)"
+            for section in alignment.sections[~scores.trusted]
         )
         said.append(f"tilts that fit the tomogram of the others badly: {names}")
-    return tuple(said)
+    if not found.is_seen or np.ptp(tilts[alignment.sections]) < OVERLAP:
+        said.append("the images hardly tell the tilt axis: all directions fit nearly alike")
+    return (*said, *axis_warnings(float(np.mean(alignment.axes_degrees)), nominal))
+
+
+def axis_warnings(axis: float, nominal: float | None) -> list[str]:
+    """What is odd about the tilt axis found, beside the nominal one (degrees)."""
+    found = f"the tilt axis found ({axis:.2f} degrees)"
+    if nominal is None:
+        opposite = f"{wrapped(axis + 180):.2f} would fit the images as well (its mirror image)"
+        return [f"no nominal tilt axis: {axis:.2f} degrees was found, {opposite}"]
+    off = _between_axes(axis, nominal)
+    if abs(off) > AXES_SWAPPED:
+        exchanged = (
+            "x and y seem to be exchanged, in the images or in the axis, and the hand is open"
+        )
+        return [f"{found} is nearly square to the nominal one ({nominal:.2f}): {exchanged}"]
+    if abs(off) > AXIS_OFF:
+        return [f"{found} is {off:+.1f} degrees from the nominal one ({nominal:.2f})"]
+    return []
 
 
 def _between_axes(axis: float, other: float) -> float:

@@ -15,8 +15,12 @@ class AlignSettings(BaseModel):
     exclude: Annotated[
         TiltList, Field(description="Tilts to leave out besides dark ones, from 1: 3,12-14.")
     ] = ""
-    keep_dark: Annotated[
-        bool, Field(description="Keep tilts that are dark, and so would be left out.")
+    keep_all: Annotated[
+        bool,
+        Field(
+            description="Keep dark tilts, and those that show nothing of what the others do; only "
+            "blank ones are left out then."
+        ),
     ] = False
     axis_range: Annotated[
         float,
