@@ -34,7 +34,7 @@ def blob_series(
     count=350,
     sigma=35.0,
     spread=4.0,
-    noise=1.0,
+    noise=0.3,
     along_x=0.0,
     along_y=0.0,
     centre=0.0,

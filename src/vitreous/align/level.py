@@ -1,4 +1,4 @@
-"""The specimen moved so that its slab lies about z = 0, and flat if asked for."""
+"""The specimen turned so that its slab lies flat."""
 
 import numpy as np
 
@@ -8,13 +8,8 @@ from vitreous.geometry.rotations import rotation_x, rotation_y
 from vitreous.records.alignment import Alignment
 
 
-def centred(alignment: Alignment, extent: Extent) -> Alignment:
-    """The slab's middle plane goes through the origin."""
-    return alignment.moved(RigidMotion(np.eye(3), np.array([0.0, 0.0, -extent.centre])))
-
-
 def levelled(alignment: Alignment, extent: Extent) -> Alignment:
-    """The same with the plane z = tan(along_x) x + tan(along_y) y turned flat.
+    """The slab's middle plane z = centre + tan(along_x) x + tan(along_y) y becomes z = 0.
 
     By a turn about y, which adds to all tilts alike, and one about x, which is an x tilt of all
     views: those are what the families of alignments can hold.
@@ -24,4 +19,4 @@ def levelled(alignment: Alignment, extent: Extent) -> Alignment:
     about_y = float(np.rad2deg(np.arctan2(normal[0], normal[2])))
     about_x = float(np.rad2deg(-np.arcsin(normal[1])))
     back = rotation_y(about_y) @ rotation_x(about_x)
-    return alignment.moved(RigidMotion(back.T, np.zeros(3)))
+    return alignment.moved(RigidMotion(back.T, back.T @ [0.0, 0.0, -extent.centre]))

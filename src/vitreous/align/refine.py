@@ -26,7 +26,7 @@ PASSES = 3  # of matching, before and after the slab is found
 LARGEST_MOVE = 100.0  # angstrom, of a view in a pass
 LARGEST_PATCH_MOVE = 50.0
 LARGEST_MIXING = 30.0  # angstrom at the rim of the field
-BEYOND = 1.5  # times the assumed thickness: how far the slab is looked for
+BEYOND = 3000.0  # angstrom above and below together, in which more of the specimen is looked for
 THICKER, MARGIN = 1.2, 300.0  # a tomogram that cuts the slab's corners pulls the axis away
 PATIENCE = 2  # rounds without a better score
 CONVERGED = 0.05  # of the residual: rms step of the views at the rim of the field
@@ -71,6 +71,7 @@ def refined(
             views, heights = matched(images, views, slab, LARGEST_MOVE, anywhere, threads)
             progress(half * PASSES + done + 1, steps)
         extent = find_extent(images, views, slab_beyond(views, shape, depth), threads)
+        views = views.raised(extent.middle / views.pixel_size)
         depth = THICKER * max(extent.height, thickness) + MARGIN
         peaks = heights.mean(), heights.min()
         log.debug("matching: peaks of %.1f sd (least %.1f); slab %.0f A", *peaks, extent.thickness)
@@ -85,7 +86,8 @@ def refined(
     assert best is not None  # there is one round at least
     progress(steps, steps)
     extent = find_extent(images, best.views, slab_beyond(best.views, shape, depth), threads)
-    return Refined(best.views, best.bundle, slab, extent)
+    centred = best.views.raised(extent.middle / best.views.pixel_size)
+    return Refined(centred, best.bundle, slab, extent.lowered(extent.middle))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,8 +133,11 @@ def bundle_rounds(
 
 
 def slab_beyond(views: Views, shape: tuple[int, int], thickness: float) -> Slab:
-    """A slab in which the specimen's bounds can be found, well beyond the assumed thickness."""
-    return slab_for(shape, views, BEYOND * thickness, 0.0)
+    """A slab in which the specimen's bounds can be found, well beyond the assumed thickness.
+
+    The first shifts may have put the origin on one of its faces, if that one holds the beads.
+    """
+    return slab_for(shape, views, thickness + BEYOND, 0.0)
 
 
 def as_moves(views: Views, rim: float) -> Array:

@@ -10,7 +10,7 @@ from vitreous.align.axis import EVALUATIONS, Search, search
 from vitreous.align.clean import Repaired
 from vitreous.align.coarse import coarse_plane
 from vitreous.align.images import BinnedImages, binning_for, read_images
-from vitreous.align.level import centred, levelled
+from vitreous.align.level import levelled
 from vitreous.align.prepare import coarser, coefficients, whitened
 from vitreous.align.quality import Scores, scores_of
 from vitreous.align.refine import Refined, refined, steps_of
@@ -42,7 +42,7 @@ class Aligned:
     """An alignment and what is known of it.
 
     scores: of the used views, in the order of alignment.sections. nominal_axis_degrees: as given.
-    extent: the specimen's slab before it was centred. left_out: 0-based sections with the reason.
+    extent: the slab before it was turned flat. left_out: 0-based sections with the reason.
     repaired: pixels replaced, for each section that was read. axis_curve (m, 2): axis in degrees,
     agreement. warnings: sentences for the user.
     """
@@ -198,12 +198,11 @@ def searched(
 def finished(
     stack: ImageStack, images: BinnedImages, best: Refined, settings: AlignSettings
 ) -> Alignment:
-    """The record for the stack's own pixels, the slab centred and, if asked for, flat."""
+    """The record for the stack's own pixels, the slab turned flat if asked for."""
     sections, rows, columns = stack.shape
     alignment = best.views.as_alignment(
         images.sections, sections, (columns, rows), stack.pixel_size
     )
-    alignment = centred(alignment, best.extent)
     thickness = best.extent.height
     if settings.level:
         alignment, thickness = levelled(alignment, best.extent), best.extent.thickness

@@ -5,7 +5,7 @@ above and below the specimen the rays of one lie between the rays of the other, 
 So the slab is the interval of heights over which the product sums up to most.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,33 @@ STEPS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)  # degrees
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """The slab in the specimen: z = centre + tan(tilt_x) x + tan(tilt_y) y, angstrom, degrees.
+    """The slab in the specimen: z = centre + tan(along_x) x + tan(along_y) y, angstrom, degrees.
 
-    height: from the lowest to the highest point over the field, the tilt included.
+    thickness: across the slab; low, high: of what lies over the field, the slab's tilt included.
     """
 
     thickness: float
     centre: float
     along_x: float
     along_y: float
-    height: float
+    low: float
+    high: float
+
+    @property
+    def height(self) -> float:
+        """Angstrom, from the lowest to the highest."""
+        return self.high - self.low
+
+    @property
+    def middle(self) -> float:
+        """Angstrom, between the lowest and the highest."""
+        return (self.low + self.high) / 2
+
+    def lowered(self, height: float) -> "Extent":
+        """The same seen from an origin that was moved up by `height` angstrom."""
+        return replace(
+            self, centre=self.centre - height, low=self.low - height, high=self.high - height
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +75,8 @@ def find_extent(images: Floats, views: Views, slab: Slab, threads: int = 1) -> E
         centre=float((profiles.z[first] + profiles.z[last - 1]) / 2) * pixel,
         along_x=tilt_x,
         along_y=tilt_y,
-        height=2 * pixel * max(abs(float(profiles.z[low])), abs(float(profiles.z[high - 1]))),
+        low=(float(profiles.z[low]) - 0.5) * pixel,
+        high=(float(profiles.z[high - 1]) + 0.5) * pixel,
     )
 
 
@@ -91,8 +109,8 @@ def column_profiles(images: Floats, views: Views, slab: Slab, threads: int = 1) 
 def best_interval(profile: Array) -> tuple[int, int]:
     """First and last + 1 of the stretch with the largest sum (J. Kadane)."""
     sums = np.concatenate([[0.0], np.cumsum(profile)])
-    lowest = np.minimum.accumulate(sums)
-    last = int((sums - lowest)[1:].argmax()) + 1
+    lowest = np.minimum.accumulate(sums[:-1])
+    last = int((sums[1:] - lowest).argmax()) + 1
     first = int(sums[:last].argmin())
     return first, last
 

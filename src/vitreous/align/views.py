@@ -75,6 +75,10 @@ class Views:
         """What lies at x + moves (n, 2) on the specimen plane is now seen at x."""
         return replace(self, shifts=self.shifts + np.einsum("nij,nj->ni", self.in_plane, moves))
 
+    def raised(self, height: float) -> "Views":
+        """With the specimen's origin moved up along z by `height` px."""
+        return replace(self, shifts=self.shifts + height * self.maps[:, :, 2])
+
     def turned(self, degrees: float) -> "Views":
         """With every tilt axis turned by `degrees`, the specimen's centre staying where it is."""
         return replace(self, axes=self.axes + degrees)
