@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from vitreous.align.settings import AlignSettings
-from vitreous.cli.inputs import RawInput
+from vitreous.pipeline.inputs import RawInput
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,10 @@ def align(
 
       vitreous align TS_03.mrc --tilt-axis 85.3 --output aligned
     """
-    from vitreous.cli.inputs import opened_raw, require_apart
     from vitreous.cli.progress import progress_bar
     from vitreous.cli.run import series_name
     from vitreous.errors import OutputError
+    from vitreous.pipeline.inputs import opened_raw, require_apart
     from vitreous.pipeline.logs import logged_to
 
     name = series_name(stack)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from vitreous.cli.inputs import AlignmentInput, Computing
+from vitreous.cli.inputs import Computing
+from vitreous.pipeline.inputs import AlignmentInput
 
 if TYPE_CHECKING:
     import numpy as np

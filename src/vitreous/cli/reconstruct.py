@@ -5,7 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vitreous.cli.inputs import AlignmentInput, Computing, DryRun
+from vitreous.cli.inputs import Computing, DryRun
+from vitreous.pipeline.inputs import AlignmentInput
 from vitreous.reconstruct.settings import ReconstructSettings
 
 
@@ -30,10 +31,10 @@ def reconstruct(
 
       vitreous reconstruct ts.mrc --alignment ts.xf --thickness 300nm --output ts_rec.mrc
     """
-    from vitreous.cli.inputs import opened, require_apart
     from vitreous.cli.progress import progress_bar
     from vitreous.formats.mrc import read_volume
     from vitreous.formats.products import require_no_folder
+    from vitreous.pipeline.inputs import opened, require_apart
     from vitreous.pipeline.tomogram import foresee, write_tomogram
 
     require_no_folder(output)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vitreous.cli.inputs import AlignmentInput
 from vitreous.cli.options import DeviceOption
+from vitreous.pipeline.inputs import AlignmentInput
 
 
 def reproject(
@@ -25,11 +25,11 @@ def reproject(
 
       vitreous reproject ts_rec.mrc --stack ts.mrc --alignment ts.xf --output ts_reprojected.mrc
     """
-    from vitreous.cli.inputs import opened, require_apart
     from vitreous.cli.progress import progress_bar
     from vitreous.formats.mrc import MrcWriter, read_volume
     from vitreous.kernels import machine
     from vitreous.kernels.device import choose
+    from vitreous.pipeline.inputs import opened, require_apart
     from vitreous.reconstruct.reproject import reproject as project
     from vitreous.reconstruct.settings import ReconstructSettings
 

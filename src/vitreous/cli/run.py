@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from vitreous.cli.inputs import AlignmentInput, Computing, DryRun, SeriesInput
+from vitreous.cli.inputs import Computing, DryRun
+from vitreous.pipeline.inputs import AlignmentInput, SeriesInput
 from vitreous.reconstruct.settings import ReconstructSettings
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def foresee_series(
     computing: Computing,
 ) -> None:
     """Say what `run_series` would do."""
-    from vitreous.cli.inputs import opened
+    from vitreous.pipeline.inputs import opened
     from vitreous.pipeline.project import StepFolder
     from vitreous.pipeline.tomogram import foresee
 
@@ -169,7 +170,7 @@ def foresee_raw_series(
     computing: Computing,
 ) -> None:
     """Say what aligning and reconstructing would do; sizes are those of the nominal geometry."""
-    from vitreous.cli.inputs import opened_raw
+    from vitreous.pipeline.inputs import opened_raw
     from vitreous.pipeline.makings import alignment_of
     from vitreous.pipeline.project import StepFolder
     from vitreous.pipeline.tomogram import foresee, nominal_alignment
@@ -204,8 +205,8 @@ def align_stack(
     computing: Computing,
 ) -> AlignmentInput:
     """Align a raw series, unless that is done; returns the alignment."""
-    from vitreous.cli.inputs import opened_raw, require_apart
     from vitreous.cli.progress import progress_bar
+    from vitreous.pipeline.inputs import opened_raw, require_apart
     from vitreous.pipeline.logs import logged
     from vitreous.pipeline.makings import alignment_of
     from vitreous.pipeline.project import StepFolder
@@ -247,8 +248,8 @@ def run_series(
     computing: Computing,
 ) -> bool:
     """One series: reconstruct, show, and write down what was done; False: it was done already."""
-    from vitreous.cli.inputs import opened, require_apart
     from vitreous.cli.progress import progress_bar
+    from vitreous.pipeline.inputs import opened, require_apart
     from vitreous.pipeline.logs import logged
     from vitreous.pipeline.makings import reconstruction_of
     from vitreous.pipeline.project import StepFolder
