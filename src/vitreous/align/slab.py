@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vitreous.align.left_out import Slab, filtered
+from vitreous.align.left_out import LINES_AT_A_TIME, Slab, back_projected, filter_lines
 from vitreous.align.views import Views
 
 Array = NDArray[np.float64]
@@ -21,11 +21,13 @@ STEEPEST = 20.0  # degrees of tilt that are looked for
 STEPS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)  # degrees
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Extent:
     """The slab in the specimen: z = centre + tan(along_x) x + tan(along_y) y, angstrom, degrees.
 
     thickness: across the slab; low, high: of what lies over the field, the slab's tilt included.
+    profile (m, 2): heights above the middle of the field, angstrom, and what was found there:
+    the agreement of two half tomograms, along planes of the slab's tilt.
     """
 
     thickness: float
@@ -34,6 +36,7 @@ class Extent:
     along_y: float
     low: float
     high: float
+    profile: Array
 
     @property
     def height(self) -> float:
@@ -48,7 +51,11 @@ class Extent:
     def lowered(self, height: float) -> "Extent":
         """The same seen from an origin that was moved up by `height` angstrom."""
         return replace(
-            self, centre=self.centre - height, low=self.low - height, high=self.high - height
+            self,
+            centre=self.centre - height,
+            low=self.low - height,
+            high=self.high - height,
+            profile=self.profile - (height, 0.0),
         )
 
 
@@ -68,7 +75,8 @@ def find_extent(images: Floats, views: Views, slab: Slab, threads: int = 1) -> E
     whole = profiles.values.mean(1)
     low, high = best_interval(whole)
     tilt_x, tilt_y = plane_of(profiles)
-    first, last = best_interval(_levelled(profiles, tilt_x, tilt_y))
+    levelled = _levelled(profiles, tilt_x, tilt_y)
+    first, last = best_interval(levelled)
     pixel = views.pixel_size
     return Extent(
         thickness=(last - first) * pixel,
@@ -77,29 +85,31 @@ def find_extent(images: Floats, views: Views, slab: Slab, threads: int = 1) -> E
         along_y=tilt_y,
         low=(float(profiles.z[low]) - 0.5) * pixel,
         high=(float(profiles.z[high - 1]) + 0.5) * pixel,
+        profile=np.column_stack([profiles.z * pixel, levelled]),
     )
 
 
 def column_profiles(images: Floats, views: Views, slab: Slab, threads: int = 1) -> Profiles:
     """Products of the tomograms of odd and even tilts, averaged over columns of the middle."""
-    from vitreous.kernels.cpu import backproject_linear
-
-    lines = filtered(slab.plane.resampled(images, views), views, slab, threads)
+    lines = slab.plane.resampled(images, views)
+    filter_lines(lines, views, slab, threads)
     columns = slab.columns(views)
     order = np.argsort(views.tilts, kind="stable")
-    side = min(slab.field) // BLOCKS * BLOCKS
+    size = min(slab.field) // BLOCKS
+    side = BLOCKS * size
     top, left = (slab.plane.height - side) // 2, (slab.breadth - side) // 2
-    halves = []
-    for first in (0, 1):
-        half = order[first::2]
-        volume = np.zeros((slab.depth, side, slab.breadth), np.float32)
-        some = np.ascontiguousarray(lines[half, top : top + side])
-        backproject_linear(some, np.ascontiguousarray(columns[:, half]), volume)
-        halves.append(volume[:, :, left : left + side])
-    product = halves[0] * halves[1]
-    size = side // BLOCKS
-    blocks = product.reshape(slab.depth, BLOCKS, size, BLOCKS, size).mean((2, 4), dtype=float)
-    values = blocks.reshape(slab.depth, -1)
+    values = np.zeros((slab.depth, BLOCKS, BLOCKS))
+    for block in range(BLOCKS):
+        for start in range(0, size, LINES_AT_A_TIME):
+            first = top + block * size + start
+            rows = slice(first, first + min(LINES_AT_A_TIME, size - start))
+            one, other = (
+                back_projected(lines[half, rows], columns[:, half], slab)[:, :, left : left + side]
+                for half in (order[::2], order[1::2])
+            )
+            product = (one * other).reshape(slab.depth, -1, BLOCKS, size)
+            values[:, block] += product.sum((1, 3), dtype=float) / size**2
+    values = values.reshape(slab.depth, -1)
     middle = (np.arange(BLOCKS) - (BLOCKS - 1) / 2) * size
     y, x = np.meshgrid(middle, middle, indexing="ij")
     z = np.arange(slab.depth, dtype=np.float64) - (slab.depth - 1) / 2
