@@ -22,6 +22,7 @@ WIDEST = 1.2  # of the field: the slab's width, since steep tilts see more
 BLOB = 60.0  # angstrom, sigma to which the tomogram is smoothed
 EDGE = 4  # columns that interpolation may read beyond the slab's
 SAMPLED_LINES = 6  # every n-th line tells the tomogram's spread
+LINES_AT_A_TIME = 8  # of the tomogram, where some of it is looked at as a whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,29 +66,41 @@ def references(images: Floats, views: Views, slab: Slab, threads: int = 1) -> tu
 
     planes = slab.plane.resampled(images, views)
     np.negative(planes, out=planes)
-    lines = filtered(planes, views, slab, threads)
+    lines = planes.copy()
+    filter_lines(lines, views, slab, threads)
     columns = slab.columns(views)
     level = np.float32(slab.threshold * spread(lines, columns, slab))
-    out = np.empty_like(planes)
-    left_out_references(lines, columns, level, slab.breadth, out)
-    return planes, out
+    left_out_references(lines, columns, level, slab.breadth, lines)
+    return planes, lines
 
 
-def filtered(planes: Floats, views: Views, slab: Slab, threads: int = 1) -> Floats:
-    """The planes ramp-filtered across the axis, smoothed, weighted for back-projection."""
+def filter_lines(planes: Floats, views: Views, slab: Slab, threads: int = 1) -> None:
+    """Make of the planes what is back-projected: ramp-filtered across the axis, smooth, weighted.
+
+    In place, one view after the other: the spectra of all would take as much memory again.
+    """
     plane = slab.plane
     smooth = np.exp(-(plane.kx**2 + plane.ky**2) * (BLOB / plane.pixel_size) ** 2 / 2)
     weight = (plane.kx * smooth).astype(np.float32)
-    lines = plane.images(plane.spectra(planes, threads) * weight, threads)
-    lines *= views.cosines[:, None, None].astype(np.float32)
-    return lines
+    for view, cosine in zip(planes, views.cosines.astype(np.float32), strict=True):
+        view[:] = plane.images(plane.spectra(view, threads) * (weight * cosine), threads)
 
 
 def spread(lines: Floats, columns: Array, slab: Slab) -> float:
     """Standard deviation of the tomogram, from some of its lines."""
+    some = lines[:, ::SAMPLED_LINES]
+    moments = np.zeros(2)
+    for start in range(0, some.shape[1], LINES_AT_A_TIME):
+        part = back_projected(some[:, start : start + LINES_AT_A_TIME], columns, slab)
+        moments += part.sum(dtype=float), np.square(part).sum(dtype=float)
+    mean, square = moments / (slab.depth * some.shape[1] * slab.breadth)
+    return float(np.sqrt(square - mean**2))
+
+
+def back_projected(lines: Floats, columns: Array, slab: Slab) -> Floats:
+    """(depth, lines, breadth) part of the tomogram that so many lines of the views show."""
     from vitreous.kernels.cpu import backproject_linear
 
-    some = np.ascontiguousarray(lines[:, ::SAMPLED_LINES])
-    volume = np.zeros((slab.depth, some.shape[1], slab.breadth), np.float32)
-    backproject_linear(some, columns, volume)
-    return float(volume.std())
+    volume = np.zeros((slab.depth, lines.shape[1], slab.breadth), np.float32)
+    backproject_linear(np.ascontiguousarray(lines), np.ascontiguousarray(columns), volume)
+    return volume

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitreous.align.left_out import Slab, references
-from vitreous.align.plane import Plane, highest
+from vitreous.align.plane import Plane, Spectra, highest
 from vitreous.align.views import Views
 
 Array = NDArray[np.float64]
@@ -48,10 +48,15 @@ def correlations(images: Floats, views: Views, slab: Slab, threads: int = 1) -> 
     """
     planes, found = references(images, views, slab, threads)
     plane = slab.plane
-    f, g = plane.spectra(found, threads), plane.spectra(planes, threads)
-    for i, cosine in enumerate(views.cosines):
-        weight = band(plane, cosine) / softened(np.abs(f[i]))
-        yield plane.images(f[i] * g[i].conj() * weight, threads)
+    for seen, reference, cosine in zip(planes, found, views.cosines, strict=True):
+        yield plane.images(crossed(seen, reference, plane, cosine, threads), threads)
+
+
+def crossed(seen: Floats, reference: Floats, plane: Plane, cosine: float, threads: int) -> Spectra:
+    """Cross spectrum of a view and its reference, even and kept to BAND."""
+    f, g = plane.spectra(reference, threads), plane.spectra(seen, threads)
+    weighted: Spectra = f * g.conj() * (band(plane, cosine) / softened(np.abs(f)))
+    return weighted
 
 
 def scores_at_rest(
@@ -61,14 +66,13 @@ def scores_at_rest(
 
     The zero shift of `correlations`, without making them.
     """
-    f, g = plane.spectra(found, threads), plane.spectra(planes, threads)
     twice = np.full(plane.width // 2 + 1, 2.0)  # columns that stand for their conjugates too
     twice[0] = 1
     if plane.width % 2 == 0:
         twice[-1] = 1
     scores = np.zeros(len(views))
     for i, cosine in enumerate(views.cosines):
-        product = f[i] * g[i].conj() * (band(plane, cosine) / softened(np.abs(f[i])))
+        product = crossed(planes[i], found[i], plane, cosine, threads)
         product[0, 0] = 0
         spread = np.sqrt(((product.real**2 + product.imag**2) @ twice).sum())
         scores[i] = (product.real @ twice).sum() / (spread or 1.0)
