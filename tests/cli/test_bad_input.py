@@ -74,15 +74,15 @@ def test_a_tilt_of_nothing_but_nan_is_named_with_the_way_out(refused, series):
     images[3] = np.nan
     write_stack(series.stack, images)
 
-    assert refused() == "tilt 4 holds NaN only: leave it out with --exclude 4"
+    assert refused() == (
+        "tilt 4 (-34.3 degrees) holds NaN only: leave it out with --exclude-tilts 4"
+    )
 
 
 def test_a_header_without_a_pixel_size_names_the_option(refused, series):
     write_stack(series.stack, series.images, pixel_size=0)
 
-    assert refused() == (
-        "ts.mrc: the header has no pixel size; give it with --pixel-size (angstrom)"
-    )
+    assert refused() == ("ts.mrc: the header has no pixel size; give it with --pixel (angstrom)")
 
 
 def test_a_missing_stack_and_a_folder_are_told(refused, tmp_path):
@@ -117,7 +117,7 @@ def test_an_alignment_of_fewer_views_says_how_to_go_on(refused, tmp_path):
     said = refused(alignment=tmp_path / "ten.xf")
 
     assert said.startswith("ten.xf has 10 views, but the stack has 15 sections.")
-    assert "--exclude" in said
+    assert "--exclude-tilts" in said
 
 
 def test_angles_unlike_transforms_are_told_with_both_counts(refused, tmp_path):
@@ -158,13 +158,15 @@ def test_pixel_sizes_that_contradict_one_another_name_the_option(refused, series
     said = refused(alignment=star)
 
     assert "other.star says 13.5 A/px, the stack 10." in said
-    assert "--pixel-size" in said
+    assert "--pixel" in said
 
 
 def test_a_tilt_that_sees_the_slab_edge_on_is_named(refused):
     said = refused("--tilt-offset", 29.5)
 
-    assert said.startswith("section 15 sees the slab at more than 88 degrees: leave it out")
+    assert said.startswith(
+        "tilt 15 (89.5 degrees) sees the slab at more than 88 degrees: leave it out"
+    )
 
 
 # -- settings --------------------------------------------------------------------------------------
@@ -180,18 +182,26 @@ def test_a_tilt_that_sees_the_slab_edge_on_is_named(refused):
         (["--thickness", "9" * 30], 1, "voxels: is its unit right?"),
         (["--bin", "0"], 2, "allowed is 1 or more"),
         (["--bin", "99"], 1, "width is less than one voxel at binning 99"),
-        (["--exclude", "1-15"], 1, "exclude leaves no tilt to reconstruct from"),
-        (["--exclude", "3,16"], 1, "exclude names tilt 16, the stack has 1 to 15"),
-        (["--exclude", "0"], 1, "exclude names tilt 0, the stack has 1 to 15"),
-        (["--exclude", "7-3"], 2, "the range 7-3 is empty: write it as 3-7"),
-        (["--exclude", "three"], 2, "'three' is no list of tilt numbers: write it like 3,4,12-14"),
-        (["--exclude", "1-9999999999"], 2, "is no list of tilt numbers"),
-        (["--exclude", "1-14", "--half", "even"], 1, "one tilt can't be parted into half sets"),
+        (["--exclude-tilts", "1-15"], 1, "exclude_tilts leaves no tilt"),
+        (["--exclude-tilts", "3,16"], 1, "exclude_tilts names tilt 16, but there are 1 to 15"),
+        (["--exclude-tilts", "0"], 1, "exclude_tilts names tilt 0, but there are 1 to 15"),
+        (["--exclude-tilts", "7-3"], 2, "the range 7-3 is empty: write it as 3-7"),
+        (
+            ["--exclude-tilts", "three"],
+            2,
+            "'three' is no list of tilt numbers: write it like 3,4,12-14",
+        ),
+        (["--exclude-tilts", "1-9999999999"], 2, "is no list of tilt numbers"),
+        (
+            ["--exclude-tilts", "1-14", "--half", "even"],
+            1,
+            "one tilt can't be parted into half sets",
+        ),
         (["--rows", "40", "60"], 1, "rows 40 to 60 don't lie in 0 to 55"),
         (["--view-weights", "1", "2"], 1, "view_weights has 2 numbers, the stack 15 sections"),
         (["--view-weights", *["0"] * 15], 1, "view_weights of the tilts that are used have no"),
         (["--mode", "int12"], 2, "choose"),
-        (["--pixel-size", "-3"], 2, "allowed is above 0"),
+        (["--pixel", "-3"], 2, "allowed is above 0"),
         (["--device", "tpu"], 1, "device 'tpu' is unknown: give auto, cpu, gpu or gpu:N"),
         (["--memory", "0.01"], 1, "0.01 GB of memory are allowed, at least 0.3"),
         (["--radial-cutoff", ".3", "--hamming-start", ".2"], 2, "exclude each other: give one"),

@@ -34,7 +34,7 @@ def test_the_error_in_pixels_and_what_is_lost_are_printed(
 ) -> None:
     target = alignment.with_name("b.aln")
 
-    code = run(alignment, target, "--size", 640, 480, "--pixel-size", 2)
+    code = run(alignment, target, "--size", 640, 480, "--pixel", 2)
 
     said = capsys.readouterr().out.splitlines()
     assert code == 0
@@ -54,17 +54,17 @@ def test_the_error_in_pixels_and_what_is_lost_are_printed(
         ("b.star", ["--to", "relion4"]),
         ("b.xml", []),
         ("b.json", []),
-        ("c.xf", ["--exclude", "2-3"]),
+        ("c.xf", ["--exclude-tilts", "2-3"]),
     ],
 )
 def test_families_follow_suffix_or_option(alignment: Path, name: str, options: list[str]) -> None:
     target = alignment.with_name(name)
 
-    code = run(alignment, target, "--size", 640, 480, "--pixel-size", 2, *options)
+    code = run(alignment, target, "--size", 640, 480, "--pixel", 2, *options)
 
     assert code == 0
     again = read_alignment(target, TOLD)
-    assert again.left_out == ((1, 2) if "--exclude" in options else ())
+    assert again.left_out == ((1, 2) if "--exclude-tilts" in options else ())
 
 
 def test_a_stack_says_what_the_file_leaves_unsaid(

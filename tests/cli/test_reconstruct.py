@@ -129,12 +129,12 @@ def test_a_thickness_that_the_alignment_says_is_taken(vitreous, series, tmp_path
 
 
 def test_an_excluded_tilt_is_not_even_read(made, series):
-    expected, _, _ = made("--exclude", "4,9-10")
+    expected, _, _ = made("--exclude-tilts", "4,9-10")
     images = series.images.copy()
     images[[3, 8, 9]] = np.nan
     write_stack(series.stack, images)
 
-    found, _, _ = made("--exclude", "4,9-10")
+    found, _, _ = made("--exclude-tilts", "4,9-10")
 
     assert np.array_equal(found, expected)
 
@@ -142,13 +142,13 @@ def test_an_excluded_tilt_is_not_even_read(made, series):
 def test_an_alignment_of_the_used_tilts_only_goes_with_the_list_of_the_others(
     made, series, tmp_path
 ):
-    expected, _, _ = made("--exclude", "4")
+    expected, _, _ = made("--exclude-tilts", "4")
     (tmp_path / "ts_tilts.txt").unlink()
     for name in ("ts.xf", "ts.tlt", "ts.xtilt"):
         lines = (tmp_path / name).read_text().splitlines()
         (tmp_path / name).write_text("\n".join(lines[:3] + lines[4:]) + "\n")
 
-    found, _, _ = made("--exclude", "4")
+    found, _, _ = made("--exclude-tilts", "4")
 
     assert np.array_equal(found, expected)
 
@@ -327,7 +327,10 @@ def test_holes_are_filled_and_counted(vitreous, made, series, tmp_path):
     )
 
     assert ended.code == 0
-    told = "warning: 3 NaN or infinite pixels were replaced by their image's mean (tilts 3, 12)"
+    told = (
+        "warning: 3 NaN or infinite pixels were replaced by their image's mean: "
+        "tilt 3 (-42.9 degrees), tilt 12 (34.3 degrees)"
+    )
     assert told in ended.said
     found, _, _ = volume_of(tmp_path / "rec.mrc")
     assert np.isfinite(found).all()
@@ -345,7 +348,10 @@ def test_a_blank_image_is_told(vitreous, series, tmp_path):
     )
 
     assert ended.code == 0
-    assert "one grey value all over: tilts 5; leave them out with --exclude 5" in ended.said
+    assert (
+        "one grey value all over: tilt 5 (-25.7 degrees); leave out with --exclude-tilts 5"
+        in ended.said
+    )
 
 
 def test_a_header_without_a_real_pixel_size_is_told(vitreous, series, tmp_path):
@@ -353,7 +359,7 @@ def test_a_header_without_a_real_pixel_size_is_told(vitreous, series, tmp_path):
     words = ("--alignment", series.transforms, "--thickness", 20, "--output", tmp_path / "rec.mrc")
 
     ended = vitreous("reconstruct", series.stack, *words)
-    corrected = vitreous("reconstruct", series.stack, *words, "--pixel-size", 10)
+    corrected = vitreous("reconstruct", series.stack, *words, "--pixel", 10)
 
     assert "warning: " in ended.said
     assert "exactly 1 A often means that it wasn't set" in ended.said

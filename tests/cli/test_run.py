@@ -62,7 +62,7 @@ def test_a_series_becomes_a_tomogram_a_picture_a_log_and_a_manifest(run, series,
 def test_the_manifest_says_of_what_and_how(run, series, tmp_path):
     run(
         series.stack,
-        "--exclude",
+        "--exclude-tilts",
         "2",
         "--mode",
         "int16",
@@ -206,10 +206,10 @@ def test_what_was_there_stays_when_a_later_run_fails(run, series, tmp_path):
     ended = run(series.stack, alignment=series.transforms)
 
     assert ended.code == 1
-    assert ended.said.splitlines()[-1].startswith("error: tilt 8 holds NaN only")
-    assert products_of("ts", tmp_path)[1] == names
+    assert ended.said.splitlines()[-1].startswith("error: tilt 8 (0.0 degrees) holds NaN only")
+    assert products_of("ts", tmp_path)[1] == sorted([*names, "failure.json"])
     assert {name: (step / name).read_bytes() for name in kept} == kept
-    assert "ERROR tilt 8 holds NaN only" in (step / "reconstruct.log").read_text()
+    assert "ERROR tilt 8 (0.0 degrees) holds NaN only" in (step / "reconstruct.log").read_text()
 
 
 def test_a_full_disk_is_told_and_leaves_the_log_only(vitreous, series, tiny_disk):

@@ -9,7 +9,7 @@ from vitreous.formats.mdoc_series import tilt_series
 from vitreous.formats.mrc import open_stack
 from vitreous.formats.tiff import open_tiff_stack
 
-SMALL = ["--size", "64", "48", "--pixel-size", "10", "--max-tilt", "20", "--tilt-step", "10"]
+SMALL = ["--size", "64", "48", "--pixel", "10", "--max-tilt", "20", "--tilt-step", "10"]
 
 
 def stack_of(path):

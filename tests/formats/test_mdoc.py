@@ -332,7 +332,7 @@ def test_a_section_that_stands_twice_is_refused():
 def test_images_taken_again_are_said(caplog):
     series("TiltAngle = 0", "TiltAngle = 3", "TiltAngle = 0.01")
 
-    assert "TS: section 1 was taken again as section 3 at 0.01 degrees" in caplog.text
+    assert "TS: tilt 1 (0.0 degrees) was taken again as tilt 3" in caplog.text
 
 
 # -- written from a series ------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def test_a_pixel_size_that_makes_no_sense_must_be_given(tmp_path, cell):
     path = written(tmp_path, np.ones((2, 3, 4), "<f4"), patches=[(40, "f", cell)])
 
     assert read_header(path).pixel_size is None
-    with pytest.raises(UserError, match=r"x.mrc: .*pixel size.*give it with --pixel-size"):
+    with pytest.raises(UserError, match=r"x.mrc: .*pixel size.*give it with --pixel"):
         open_stack(path)
     assert open_stack(path, pixel_size=3.25).pixel_size == 3.25
 

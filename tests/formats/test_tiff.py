@@ -58,7 +58,7 @@ def test_a_printers_resolution_is_no_pixel_size(tmp_path, pages):
     path = tmp_path / "x.tif"
     tifffile.imwrite(path, pages, photometric="minisblack", resolution=(72, 72))
 
-    with pytest.raises(UserError, match=r"x.tif has no pixel size; give it with --pixel-size"):
+    with pytest.raises(UserError, match=r"x.tif has no pixel size; give it with --pixel"):
         open_tiff_stack(path)
 
 

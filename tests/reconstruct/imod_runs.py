@@ -47,7 +47,7 @@ RUNS = {
     "t07_densw0": usual(density_neighbours=0),
     "t08_densw1": usual(density_neighbours=1),
     "t09_densw3": usual(density_neighbours=3, density_weights=(1.0, 0.5, 0.25)),
-    "t10_exclude": usual(exclude="3,4,12-14"),
+    "t10_exclude": usual(exclude_tilts="3,4,12-14"),
     "t11_offset_angle": usual(tilt_offset=4.0),
     "t12_offset_x": usual(axis_offset="5"),
     "t13_shift_x": usual(shift_x="7"),

@@ -95,7 +95,7 @@ def test_lengths_are_unbinned_pixels_or_have_a_unit(text, expected):
     [
         {"thickness": "12 parsecs"},
         {"thickness": "nm"},
-        {"exclude": "3;4"},
+        {"exclude_tilts": "3;4"},
         {"radial_cutoff": 0.3, "hamming_start": 0.2},
         {"fake_sirt_iterations": 5, "flat_fraction": 0.5},
         {"weighting": "exact", "flat_fraction": 0.5},

@@ -22,7 +22,8 @@ from vitreous.geometry.rotations import wrapped
 from vitreous.records.alignment import Alignment
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
-from vitreous.records.typed import numbers_in
+from vitreous.records.tilt_series import named_tilt
+from vitreous.records.typed import excluded_sections
 
 log = logging.getLogger(__name__)
 
@@ -134,11 +135,9 @@ def align_series(
 
 def excluded_by(settings: AlignSettings, count: int) -> dict[int, str]:
     """Sections that the settings exclude, with that as the reason."""
-    numbers = numbers_in(settings.exclude)
-    beyond = [number for number in numbers if not 1 <= number <= count]
-    if beyond:
-        raise UserError(f"tilt {beyond[0]} can't be excluded: there are 1 to {count}")
-    return dict.fromkeys((number - 1 for number in numbers), "excluded by the settings")
+    return dict.fromkeys(
+        excluded_sections(settings.exclude_tilts, count), "excluded by the settings"
+    )
 
 
 def unfit_reasons(scores: Scores, sections: NDArray[np.intp]) -> dict[int, str]:
@@ -221,11 +220,8 @@ def warnings_of(
         return (f"{text}tomogram of the others",)
     said = []
     if not scores.trusted.all():
-        names = ", ".join(
-            f"{section + 1} ({tilts[section]:.1f} degrees)"
-            for section in alignment.sections[~scores.trusted]
-        )
-        said.append(f"tilts that fit the tomogram of the others badly: {names}")
+        misfits = [named_tilt(i, tilts[i]) for i in alignment.sections[~scores.trusted]]
+        said.append(f"these fit the tomogram of the others badly: {', '.join(misfits)}")
     if not found.is_seen or np.ptp(tilts[alignment.sections]) < OVERLAP:
         said.append("the images hardly tell the tilt axis: all directions fit nearly alike")
     return (*said, *axis_warnings(float(np.mean(alignment.axes_degrees)), nominal))

@@ -12,7 +12,7 @@ class AlignSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    exclude: Annotated[
+    exclude_tilts: Annotated[
         TiltList, Field(description="Tilts to leave out besides dark ones, from 1: 3,12-14.")
     ] = ""
     keep_all: Annotated[

@@ -20,7 +20,7 @@ VOLUMES = Group("Volumes", sort_key=2)
 class AlignmentConversion(BaseModel):
     """An alignment: what it becomes, and what its file leaves unsaid."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     to: Annotated[
         Family | None,
@@ -34,7 +34,11 @@ class AlignmentConversion(BaseModel):
     ] = None
     pixel_size: Annotated[
         float | None,
-        Field(gt=0, description="Angstrom a pixel, before what the stack's header has."),
+        Field(
+            gt=0,
+            alias="pixel",
+            description="Angstrom a pixel, before what the stack's header has.",
+        ),
     ] = None
     angles: Annotated[
         Path | None, Field(description="Tilt angles (.tlt) where they are not beside the .xf.")
@@ -42,7 +46,7 @@ class AlignmentConversion(BaseModel):
     x_tilts: Annotated[
         Path | None, Field(description="X tilts (.xtilt) where they are not beside the .xf.")
     ] = None
-    exclude: Annotated[
+    exclude_tilts: Annotated[
         TiltList, Field(description="Tilts to leave out besides the file's, from 1: 3,12-14.")
     ] = ""
     tomogram: Annotated[
@@ -116,7 +120,7 @@ def convert_alignment(source: Path, destination: Path, how: AlignmentConversion)
         facts_of(how),
         angles=how.angles,
         x_tilts=how.x_tilts,
-        left_out=[number - 1 for number in numbers_in(how.exclude)],
+        left_out=[number - 1 for number in numbers_in(how.exclude_tilts)],
         tomogram=how.tomogram if was == "relion5" else None,
         aretomo_kernel=how.aretomo_kernel,
     )

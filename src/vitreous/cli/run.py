@@ -237,7 +237,7 @@ def align_settings(settings: ReconstructSettings) -> "AlignSettings":
     """Tilts that are excluded have no part in the alignment either."""
     from vitreous.align.settings import AlignSettings
 
-    return AlignSettings(exclude=settings.exclude)
+    return AlignSettings(exclude_tilts=settings.exclude_tilts)
 
 
 def run_series(

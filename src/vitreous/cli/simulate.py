@@ -44,7 +44,7 @@ def simulate(
     truth.json tells what is true: maps, defocus, motion, the places and shapes of all bodies. With
     --frames there are movies (TIFF), their gain reference and a list of broken pixels too.
 
-      vitreous simulate --output TS_01 --name TS_01 --size 400 400 --pixel-size 6.8 --beads 400
+      vitreous simulate --output TS_01 --name TS_01 --size 400 400 --pixel 6.8 --beads 400
     """
     import json
 

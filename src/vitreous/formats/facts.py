@@ -49,7 +49,7 @@ def settled(
     if pixel_size and told.pixel_size and abs(told.pixel_size / pixel_size - 1) > 1e-2:
         raise UserError(
             f"{path} says {pixel_size:g} A/px, the stack {told.pixel_size:g}. Give the stack that "
-            "it was made for, or say the stack's pixel size (--pixel-size) if its header is wrong."
+            "it was made for, or say the stack's pixel size (--pixel) if its header is wrong."
         )
     found = StackFacts(
         _known(path, "how many images", "sections", sections, told.sections),
@@ -73,7 +73,7 @@ def miscounted(
 ) -> UserError:
     """A file with another number of views than the stack has sections."""
     meaning = (
-        "Were views left out when it was made? Then say which (--exclude), or give "
+        "Were views left out when it was made? Then say which (--exclude-tilts), or give "
         "the stack that was aligned."
         if views < (sections or 0)
         else "Is it of another stack, or was the stack cut afterwards?"

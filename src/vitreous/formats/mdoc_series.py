@@ -84,11 +84,11 @@ def tilt_series(
     )
     for first, last in retaken(series):
         log.warning(
-            "%s: section %d was taken again as section %d at %.2f degrees",
+            "%s: tilt %d (%.1f degrees) was taken again as tilt %d",
             name,
             first + 1,
+            tilts[[t.section for t in tilts].index(first)].nominal_tilt_degrees,
             last + 1,
-            tilts[[t.section for t in tilts].index(last)].nominal_tilt_degrees,
         )
     return series
 

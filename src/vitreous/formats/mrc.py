@@ -98,7 +98,7 @@ def open_stack(path: Path, pixel_size: float | None = None) -> MrcStack:
     known = pixel_size or header.pixel_size
     if known is None:
         reason = next((r for r in header.remarks if "pixel size" in r), "no pixel size")
-        raise UserError(f"{path}: {reason}; give it with --pixel-size (angstrom)")
+        raise UserError(f"{path}: {reason}; give it with --pixel (angstrom)")
     require_whole(path, header)
     return MrcStack(path, header, known, _plain_descriptor(path))
 

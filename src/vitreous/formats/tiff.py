@@ -113,7 +113,7 @@ def open_tiff_stack(path: Path, pixel_size: float | None = None) -> TiffStack:
     """Open a TIFF stack; pixel_size (A/px) goes before the file's, which is often a printer's."""
     stack = _opened(path)
     if not pixel_size and stack.header.pixel_size is None:
-        raise UserError(f"{path} has no pixel size; give it with --pixel-size (angstrom)")
+        raise UserError(f"{path} has no pixel size; give it with --pixel (angstrom)")
     stack.pixel_size = pixel_size or stack.pixel_size
     return stack
 

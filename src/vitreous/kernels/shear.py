@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from vitreous.errors import UserError
 from vitreous.records.alignment import Alignment
+from vitreous.records.tilt_series import named_tilt
 from vitreous.records.volume import Grid
 
 Array = NDArray[np.float64]
@@ -135,7 +136,8 @@ def shear_of(
     steepest = np.abs(alignment.rotations[:, 2, 2]).argmin()
     if abs(alignment.rotations[steepest, 2, 2]) < np.cos(np.deg2rad(STEEPEST_DEGREES)):
         raise UserError(
-            f"section {alignment.sections[steepest] + 1} sees the slab at more than "
+            f"{named_tilt(alignment.sections[steepest], alignment.tilts_degrees[steepest])} sees "
+            "the slab at more than "
             f"{STEEPEST_DEGREES:g} degrees: leave it out, or check the angles and axis orders"
         )
     drift: Array = np.linalg.solve(linear, slope[..., None])[..., 0].astype(np.float64)

@@ -23,7 +23,9 @@ Angles = Annotated[
 ]
 PixelSize = Annotated[
     float | None,
-    Field(gt=0, description="Angstrom a pixel of the stack, where its header is wrong."),
+    Field(
+        gt=0, alias="pixel", description="Angstrom a pixel of the stack, where its header is wrong."
+    ),
 ]
 TiltAxis = Annotated[
     float | None,
@@ -37,7 +39,7 @@ TiltAxis = Annotated[
 class RawInput(BaseModel):
     """What is known of a raw stack, where the files don't say it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
     angles: Angles = None
     tilt_axis: TiltAxis = None
@@ -47,7 +49,7 @@ class RawInput(BaseModel):
 class AlignmentFacts(BaseModel):
     """What the file of an alignment leaves unsaid."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
     angles: Angles = None
     x_tilts: Annotated[
@@ -102,8 +104,8 @@ def opened(
 ) -> "tuple[MrcStack | TiffStack, Alignment]":
     """A stack and the alignment that belongs to it (or to the larger image it is a part of)."""
     from vitreous.formats.alignments import read_alignment
-    from vitreous.reconstruct.grid import excluded_sections
     from vitreous.records.images import StackFacts
+    from vitreous.records.typed import excluded_sections
 
     stack = opened_stack(stack_path, given.pixel_size)
     sections, rows, columns = stack.shape
@@ -113,7 +115,7 @@ def opened(
         facts,
         angles=given.angles,
         x_tilts=given.x_tilts,
-        left_out=excluded_sections(settings, sections),
+        left_out=excluded_sections(settings.exclude_tilts, sections),
         tomogram=given.tomogram,
         aretomo_kernel=given.aretomo_kernel,
     )

@@ -185,9 +185,11 @@ def say(plan: Plan, settings: ReconstructSettings) -> None:
         log.info("no thickness is given or known: %g A are taken", DEFAULT_THICKNESS_ANGSTROM)
     for one, other in same_tilts(used):
         log.warning(
-            "tilts %d and %d have the same angle, both are used: is one a repeat? (--exclude)",
-            one,
-            other,
+            "tilts %d and %d have the same angle (%.1f degrees), both are used: is one a repeat? "
+            "(--exclude-tilts)",
+            used.sections[one] + 1,
+            used.sections[other] + 1,
+            used.tilts_degrees[one],
         )
     centre = ", ".join(f"{index:g}" for index in grid.centre)
     log.info(
@@ -212,12 +214,12 @@ def say(plan: Plan, settings: ReconstructSettings) -> None:
 
 
 def same_tilts(alignment: Alignment) -> list[tuple[int, int]]:
-    """Pairs of tilts, numbered from 1, that were taken at the same angle."""
+    """Pairs of views that were taken at the same angle, in order of sections."""
     tilts = alignment.tilts_degrees
     order = np.argsort(tilts, kind="stable")
     near = np.flatnonzero(np.diff(tilts[order]) < SAME_DEGREES)
-    numbers = alignment.sections[order] + 1
-    return sorted((int(numbers[i]), int(numbers[i + 1])) for i in near)
+    pairs = (sorted((int(order[i]), int(order[i + 1]))) for i in near)
+    return sorted((one, other) for one, other in pairs)
 
 
 def scaling_for(tomogram: Reconstruction, settings: ReconstructSettings) -> Scaling:

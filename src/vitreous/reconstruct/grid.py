@@ -10,7 +10,7 @@ from vitreous.geometry.motions import RigidMotion
 from vitreous.geometry.rotations import rotation_x, rotation_y, rotation_z
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
-from vitreous.records.typed import angstrom, numbers_in
+from vitreous.records.typed import angstrom, excluded_sections
 from vitreous.records.volume import Grid
 
 DEFAULT_THICKNESS_ANGSTROM = 3000.0
@@ -46,21 +46,10 @@ def adjusted(
     return found
 
 
-def excluded_sections(settings: ReconstructSettings, section_count: int) -> list[int]:
-    """0-based sections that `exclude` names; UserError where the stack has no such section."""
-    numbers = numbers_in(settings.exclude)
-    for number in numbers:
-        if not 1 <= number <= section_count:
-            raise UserError(f"exclude names tilt {number}, the stack has 1 to {section_count}")
-    if len(set(numbers)) == section_count:
-        raise UserError("exclude leaves no tilt to reconstruct from")
-    return [number - 1 for number in numbers]
-
-
 def _excluded(alignment: Alignment, settings: ReconstructSettings) -> Alignment:
-    sections = excluded_sections(settings, alignment.section_count)
+    sections = excluded_sections(settings.exclude_tilts, alignment.section_count)
     if set(alignment.sections.tolist()) <= set(sections):
-        raise UserError("exclude leaves no tilt to reconstruct from")
+        raise UserError("exclude_tilts leaves no tilt to reconstruct from")
     return alignment.without(sections)
 
 

@@ -14,6 +14,7 @@ from vitreous.reconstruct.weights import Line, frequency_weights, view_factors
 from vitreous.records.alignment import Alignment
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
+from vitreous.records.tilt_series import named_tilt
 
 log = logging.getLogger(__name__)
 
@@ -96,15 +97,15 @@ def prepare(
     factors = factors * view_weights(alignment, settings)
     step = 1 / line.padded if not iterative else 1.0
     zero_mean = (iterative or settings.weighting == "none") and not settings.keep_mean
-    holes: dict[int, int] = {}  # by section, from 1
-    blank = []
+    holes: dict[int, int] = {}  # by view
+    blank = []  # views
     levels = np.zeros(len(alignment))
     for view, section in enumerate(alignment.sections):
-        image, missing = grey_values(stack, int(section), settings)
+        image, missing = grey_values(stack, int(section), tilts[view], settings)
         if missing:
-            holes[int(section) + 1] = missing
+            holes[view] = missing
         if image.min() == image.max():
-            blank.append(int(section) + 1)
+            blank.append(view)
         mean = float(image.mean())
         if settings.taper:
             fade_to(image, mean, settings.taper)
@@ -127,16 +128,23 @@ def prepare(
         progress(view + 1, len(alignment))
     if holes:
         log.warning(
-            "%d NaN or infinite pixels were replaced by their image's mean (tilts %s)",
+            "%d NaN or infinite pixels were replaced by their image's mean: %s",
             sum(holes.values()),
-            ", ".join(map(str, holes)),
+            _named(alignment, list(holes)),
         )
     if blank:
-        names = ",".join(map(str, blank))
         log.warning(
-            "one grey value all over: tilts %s; leave them out with --exclude %s", names, names
+            "one grey value all over: %s; leave out with --exclude-tilts %s",
+            _named(alignment, blank),
+            ",".join(str(alignment.sections[view] + 1) for view in blank),
         )
     return Prepared(out, levels, (frame.binned[1], frame.binned[0]), voxel_size)
+
+
+def _named(alignment: Alignment, views: list[int]) -> str:
+    """Tilts as people count them."""
+    sections, tilts = alignment.sections, alignment.tilts_degrees
+    return ", ".join(named_tilt(sections[view], tilts[view]) for view in views)
 
 
 def _line_across(frame: fourier.Frame, across: Array) -> Line:
@@ -161,7 +169,7 @@ def view_weights(alignment: Alignment, settings: ReconstructSettings) -> Array:
 
 
 def grey_values(
-    stack: ImageStack, section: int, settings: ReconstructSettings
+    stack: ImageStack, section: int, tilt: float, settings: ReconstructSettings
 ) -> tuple[Floats, int]:
     """An image as float32, repaired and, if asked for, its logarithm; and the pixels repaired."""
     image = np.array(stack.read(section), np.float32)
@@ -169,7 +177,8 @@ def grey_values(
     holes = int(image.size - np.count_nonzero(finite))
     if holes == image.size:
         raise UserError(
-            f"tilt {section + 1} holds NaN only: leave it out with --exclude {section + 1}"
+            f"{named_tilt(section, tilt)} holds NaN only: leave it out with --exclude-tilts "
+            f"{section + 1}"
         )
     if holes:
         image[~finite] = image[finite].mean()

@@ -44,7 +44,7 @@ class ReconstructSettings(BaseModel):
     ] = "house"
 
     # -- geometry -----------------------------------------------------------------------------
-    exclude: Annotated[
+    exclude_tilts: Annotated[
         TiltList, Field(description="Tilts to leave out besides the alignment's, from 1: 3,12-14.")
     ] = ""
     tilt_offset: Annotated[float, Field(description="Degrees added to every tilt angle.")] = 0.0

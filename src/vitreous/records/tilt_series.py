@@ -14,6 +14,11 @@ from vitreous.records.images import ImageStack
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
+def named_tilt(section: int, degrees: float) -> str:
+    """A tilt as people count it: section 39 is 'tilt 40 (57.0 degrees)'."""
+    return f"tilt {section + 1} ({degrees:.1f} degrees)"
+
+
 @dataclass(frozen=True, slots=True)
 class Tilt:
     """One image of a series.

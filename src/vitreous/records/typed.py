@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from vitreous.errors import UserError
+
 UNITS_ANGSTROM = {"A": 1.0, "nm": 10.0, "um": 10000.0}
 
 
@@ -41,6 +43,19 @@ def numbers_in(text: str) -> list[int]:
         first, _, last = part.partition("-")
         found += range(int(first), int(last or first) + 1)
     return found
+
+
+def excluded_sections(text: str, count: int) -> list[int]:
+    """0-based sections that exclude_tilts names; UserError for none such, or none left."""
+    numbers = numbers_in(text)
+    beyond = [number for number in numbers if not 1 <= number <= count]
+    if beyond:
+        tilts = "tilt" if len(beyond) == 1 else "tilts"
+        named = ", ".join(map(str, beyond[:5])) + (", ..." if len(beyond) > 5 else "")
+        raise UserError(f"exclude_tilts names {tilts} {named}, but there are 1 to {count}")
+    if len(set(numbers)) == count:
+        raise UserError("exclude_tilts leaves no tilt")
+    return [number - 1 for number in numbers]
 
 
 Length = Annotated[str, AfterValidator(checked_length)]

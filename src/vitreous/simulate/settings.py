@@ -12,7 +12,7 @@ Pixels = Annotated[int, Field(ge=32)]
 class SimulateSettings(BaseModel):
     """A tilt series of a specimen whose truth is known."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
     seed: Annotated[
         int, Field(ge=0, description="Another number, another specimen and microscope.")
@@ -23,7 +23,7 @@ class SimulateSettings(BaseModel):
         720,
         720,
     )
-    pixel_size: Annotated[float, Field(gt=0, description="Angstrom a pixel.")] = 5.4
+    pixel_size: Annotated[float, Field(gt=0, alias="pixel", description="Angstrom a pixel.")] = 5.4
     max_tilt: Annotated[float, Field(ge=0, le=70, description="Steepest tilt, degrees.")] = 60.0
     tilt_step: Annotated[float, Field(gt=0, description="Degrees between tilts.")] = 3.0
     scheme: Annotated[
