@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from tests.series import BEADS, PIXEL_SIZE, place_of, volume_of, write_series, write_stack
+from vitreous.pipeline.state import state_of
 
 LOGS = ["reconstruct.err", "reconstruct.log"]
 PRODUCTS = ["manifest.json", *LOGS]
+FAILED = ["failure.json", *LOGS]
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def test_a_series_that_fails_doesnt_stop_the_others(run, tmp_path):
     for name in ("one", "four"):
         assert f"{name}.mrc" in products_of(name, tmp_path)[1]
     step, names = products_of("two", tmp_path)
-    assert names == LOGS
+    assert names == FAILED
     assert " ERROR " in (step / "reconstruct.log").read_text().splitlines()[-1]
 
 
@@ -221,7 +223,7 @@ def test_a_full_disk_is_told_and_leaves_the_log_only(vitreous, series, tiny_disk
     assert ended.code == 1
     assert "ts.mrc can't be written: the disk is full. 431 kB are needed" in ended.said
     step = tiny_disk / "ts" / "reconstruct"
-    assert sorted(path.name for path in step.iterdir()) == LOGS
+    assert sorted(path.name for path in step.iterdir()) == FAILED
 
 
 def test_a_disk_without_room_for_the_picture_is_told(vitreous, series, tmp_path, file_size_limit):
@@ -233,7 +235,7 @@ def test_a_disk_without_room_for_the_picture_is_told(vitreous, series, tmp_path,
 
     assert ended.code == 1
     assert "ts_slices.png can't be written: the file is larger than this" in ended.said
-    assert products_of("ts", tmp_path)[1] == [*LOGS, "ts.mrc"]
+    assert products_of("ts", tmp_path)[1] == [*FAILED, "ts.mrc"]
 
 
 def test_a_read_only_project_is_told(vitreous, series, tiny_disk):
@@ -294,5 +296,6 @@ def test_an_end_in_the_middle_leaves_nothing_half_written(tmp_path, ending):
     assert process.returncode == 130
     assert said.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in said
-    assert products_of("ts", tmp_path)[1] == LOGS
+    assert products_of("ts", tmp_path)[1] == [*LOGS, "running.json"]
     assert (step / "reconstruct.log").read_text().endswith("ERROR interrupted\n")
+    assert state_of(tmp_path / "project")[0].how == "interrupted"

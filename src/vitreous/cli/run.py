@@ -220,11 +220,12 @@ def align_stack(
         require_apart(folder.product(".tlt"), given.angles)
         making = alignment_of(stack_path, series, how)
         if folder.holds(making):
+            folder.settle()
             log.info("%s: the alignment is up to date", folder.series)
         else:
             from vitreous.pipeline.steps import align
 
-            step_log.begin()
+            folder = step_log.begin()
             with progress_bar(f"aligning {folder.series}") as progress:
                 align(
                     folder, making, stack_path, stack, series, how,
@@ -262,11 +263,12 @@ def run_series(
         stack, alignment = opened(stack_path, given, settings)
         making = reconstruction_of(stack_path, given.alignment, stack, alignment, settings)
         if folder.holds(making):
+            folder.settle()
             log.info("%s: the tomogram is up to date", folder.series)
             return False
         from vitreous.pipeline.steps import reconstruct
 
-        step_log.begin()
+        folder = step_log.begin()
         with progress_bar(f"reconstructing {folder.series}") as progress:
             reconstruct(
                 folder, making, stack, alignment, settings,

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ SMALL = 1_000_000  # bytes up to which a file's content counts, not its time
 class Making:
     """What decides the products of a step: its inputs, its settings and its own version.
 
-    inputs: fingerprints of files (`file_facts`) and records (`record_digest`) by name.
+    inputs: fingerprints of files (`file_facts`) and records (`record_digest`) by name. changed: the
+    settings that differ from the defaults, for whoever reads.
     """
 
     version: int
     inputs: dict[str, Any]
     settings: dict[str, Any]
+    changed: dict[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -69,7 +71,7 @@ def _parts(record: Any) -> list[bytes]:
     if isinstance(record, np.ndarray):
         return [f"{record.dtype.str} {record.shape}".encode(), record.tobytes()]
     if is_dataclass(record):
-        named = [[field.name.encode(), *_parts(getattr(record, field.name))]
-                 for field in fields(record)]  # fmt: skip
+        named = [[each.name.encode(), *_parts(getattr(record, each.name))]
+                 for each in fields(record)]  # fmt: skip
         return [part for parts in named for part in parts]
     return [repr(record).encode()]

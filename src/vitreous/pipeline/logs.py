@@ -3,9 +3,12 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from vitreous.errors import OutputError
+from vitreous.pipeline.costs import Meter
+from vitreous.pipeline.failures import why_and_what_to_do
 from vitreous.pipeline.project import StepFolder
 
 
@@ -18,11 +21,19 @@ class StepLog(logging.Handler):
         self._held: list[logging.LogRecord] = []
         self._files: tuple[logging.FileHandler, ...] = ()
 
-    def begin(self) -> None:
+    def begin(self) -> StepFolder:
         """The step runs: make its folder, clear what a killed run left, open the logs.
 
-        The log goes on below what it holds; the .err is of this run alone.
+        The log goes on below what it holds; the .err is of this run alone. Returns the folder,
+        whose time and memory count from now.
         """
+        self.open()
+        self.folder.say_running()
+        self.folder = replace(self.folder, meter=Meter())
+        return self.folder
+
+    def open(self) -> None:
+        """Write to the files from now on, what was held first."""
         if self._files:
             return
         self.folder.make()
@@ -43,6 +54,8 @@ class StepLog(logging.Handler):
 
     def close(self) -> None:
         """Close the files."""
+        if self.folder.meter:
+            self.folder.meter.stop()
         for file in self._files:
             file.close()
         super().close()
@@ -52,14 +65,16 @@ class StepLog(logging.Handler):
 def logged(folder: StepFolder) -> Iterator[StepLog]:
     """What vitreous logs meanwhile, and the error that ends it, in the logs of a step.
 
-    They get everything, however quiet the command is.
+    They get everything, however quiet the command is. An error is left in failure.json too.
     """
     log = StepLog(folder)
     with _heard(log):
         try:
             yield log
-        except BaseException:
-            log.begin()
+        except BaseException as error:
+            log.open()
+            if isinstance(error, Exception):
+                folder.fail(*why_and_what_to_do(error))
             raise
 
 

@@ -25,6 +25,7 @@ def alignment_of(stack_path: Path, series: TiltSeries, settings: AlignSettings) 
             "nominal_axis_degrees": series.nominal_axis_degrees,
         },
         settings=settings.model_dump(),
+        changed=settings.model_dump(exclude_defaults=True),
     )
 
 
@@ -45,4 +46,5 @@ def reconstruction_of(
             "alignment": {**of_alignment, "numbers": record_digest(alignment)},
         },
         settings=settings.model_dump(),
+        changed=settings.model_dump(exclude_defaults=True),
     )

@@ -6,9 +6,10 @@ PROJECT/SERIES/align/SERIES.xf .tlt .xtilt .aln .star   the alignment
                            SERIES_slices.png   three orthogonal slices
                            reconstruct.log     what was done, first what differs from defaults
                            reconstruct.err     warnings and errors of the last run
-                           manifest.json       inputs, settings, products, versions
+                           manifest.json       inputs, settings, products, cost, versions
 
-The manifest is written last: without one that fits, a step isn't done, whatever lies there.
+The manifest is written last: without one that fits, a step isn't done, whatever lies there. A step
+under way has a running.json, which a killed one leaves; a step that failed has a failure.json.
 """
 
 import json
@@ -16,13 +17,16 @@ import logging
 import os
 import platform
 import re
-from dataclasses import dataclass
+import socket
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from vitreous.errors import OutputError
 from vitreous.formats.products import write_text
+from vitreous.pipeline.costs import Meter
 from vitreous.pipeline.fingerprints import Making, product_facts
 from vitreous.version import __version__
 
@@ -31,11 +35,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StepFolder:
-    """Where one step of one series leaves its products."""
+    """Where one step of one series leaves its products; meter: of the run that is under way."""
 
     project: Path
     series: str
     step: str
+    meter: Meter | None = None
 
     @property
     def path(self) -> Path:
@@ -57,6 +62,16 @@ class StepFolder:
         """manifest.json."""
         return self.path / "manifest.json"
 
+    @property
+    def failure(self) -> Path:
+        """failure.json."""
+        return self.path / "failure.json"
+
+    @property
+    def running(self) -> Path:
+        """running.json."""
+        return self.path / "running.json"
+
     def product(self, ending: str) -> Path:
         """SERIES + ending."""
         return self.path / f"{self.series}{ending}"
@@ -67,6 +82,18 @@ class StepFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path}: can't be made: {error.strerror}") from error
+
+    def say_running(self) -> None:
+        """Leave word that this process is at it."""
+        facts = {"process": os.getpid(), "host": socket.gethostname(), "when": now()}
+        write_text(self.running, json.dumps(facts, indent=2) + "\n")
+
+    def is_running(self) -> bool:
+        """Whether a process that began the step lives, or may live on another machine."""
+        facts = read_facts(self.running)
+        if facts.get("host") != socket.gethostname():
+            return bool(facts)
+        return _is_alive(facts["process"])
 
     def clear_leftovers(self) -> None:
         """Remove half-written products of processes of this machine that are no more."""
@@ -81,9 +108,11 @@ class StepFolder:
     def holds(self, making: Making) -> bool:
         """Whether the products are whole and are those that `making` would give."""
         facts = self.read_manifest()
-        if facts.get("fingerprint") != making.fingerprint:
-            return False
-        products: dict[str, dict[str, Any]] = facts["products"]
+        return facts.get("fingerprint") == making.fingerprint and self.is_whole(facts)
+
+    def is_whole(self, manifest: dict[str, Any]) -> bool:
+        """Whether the products are there as the manifest has them."""
+        products: dict[str, dict[str, Any]] = manifest["products"]
         return all(self._is_as_made(product) for product in products.values())
 
     def _is_as_made(self, product: dict[str, Any]) -> bool:
@@ -92,26 +121,52 @@ class StepFolder:
 
     def read_manifest(self) -> dict[str, Any]:
         """What the manifest says; nothing where there is none, or none that can be read."""
-        try:
-            facts = json.loads(self.manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return facts if isinstance(facts, dict) else {}
+        return read_facts(self.manifest)
 
     def finish(self, making: Making, products: dict[str, Path], facts: dict[str, Any]) -> None:
         """Write down that the step is done: of what the products were made, and by what."""
         made = {
             "vitreous": __version__,
             "python": platform.python_version(),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "finished": now(),
             "fingerprint": making.fingerprint,
             "version_of_step": making.version,
             "inputs": making.inputs,
             "settings": making.settings,
+            "settings_changed": making.changed,
             "products": {name: product_facts(path, self.path) for name, path in products.items()},
+            "cost": asdict(self.meter.read()) if self.meter else {},
             **facts,
         }
         write_text(self.manifest, json.dumps(made, indent=2, default=str) + "\n")
+        self.settle()
+
+    def fail(self, why: str, hint: str) -> None:
+        """Write down that the step failed, and why, where that can be written."""
+        facts = {"step": self.step, "error": why, "hint": hint, "when": now()}
+        with suppress(OutputError):
+            write_text(self.failure, json.dumps(facts, indent=2) + "\n")
+        with suppress(OSError):
+            self.running.unlink(missing_ok=True)
+
+    def settle(self) -> None:
+        """The step is done: no word of an earlier failure or run stays."""
+        self.failure.unlink(missing_ok=True)
+        self.running.unlink(missing_ok=True)
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """A small JSON file; nothing where there is none, or none that can be read."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def now() -> str:
+    """The time, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _is_alive(process: int) -> bool:
