@@ -12,6 +12,7 @@ from vitreous.align.settings import AlignSettings
 from vitreous.formats.alignments import conversion_losses, family_for, write_alignment
 from vitreous.formats.products import atomic
 from vitreous.kernels.machine import ONE_THREAD, Share
+from vitreous.pipeline.facts import facts_of_alignment, facts_of_tomogram
 from vitreous.pipeline.fingerprints import Making
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.tomogram import write_tomogram
@@ -20,12 +21,13 @@ from vitreous.records.alignment import Alignment
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
 from vitreous.records.tilt_series import TiltSeries
+from vitreous.report.frames import FramesOnTheWay, contrasted, write_frames, write_key_picture
 from vitreous.report.slices import draw_slices
+from vitreous.report.tiles import tiles_of
 
 log = logging.getLogger(__name__)
 
 ALIGNMENTS = (".xf", ".aln", ".star")
-HAND = "undetermined; x' = x cos(tilt) + z sin(tilt)"
 
 
 # -- align ----------------------------------------------------------------------------------------
@@ -45,7 +47,7 @@ def align(
     """Align a raw series, and write the alignment for IMOD, AreTomo and RELION, and the manifest.
 
     IMOD's files are SERIES.xf, .tlt, .xtilt and _tilts.txt. The RELION set holds all: thickness
-    and left-out tilts too.
+    and left-out tilts too. For the report there are all tilts as small tiles.
     """
     found = align_series(
         stack,
@@ -59,7 +61,11 @@ def align(
     written = write_alignments(found.alignment, folder.product, series, stack_path)
     names = [str(path.relative_to(folder.path)) for path in written]
     log.info("wrote %s in %s", ", ".join(names), folder.path)
-    folder.finish(making, dict(zip(names, written, strict=True)), facts_of_alignment(found))
+    tiles = folder.product("_tilts.jpg")
+    with atomic(tiles) as part:
+        laid = tiles_of(stack).write(part)
+    products = {**dict(zip(names, written, strict=True)), "tiles": tiles}
+    folder.finish(making, products, {**facts_of_alignment(found, series), "tiles": laid})
 
 
 def write_alignments(
@@ -116,22 +122,6 @@ def say_alignment(found: Aligned, series: TiltSeries) -> None:
         log.warning("%s", warning)
 
 
-def facts_of_alignment(found: Aligned) -> dict[str, Any]:
-    """What the manifest says of an alignment."""
-    return {
-        "axis_degrees": found.axis_degrees,
-        "nominal_axis_degrees": found.nominal_axis_degrees,
-        "thickness_angstrom": found.alignment.thickness_angstrom,
-        "used_tilts": [int(section) + 1 for section in found.alignment.sections],
-        "left_out_tilts": {section + 1: reason for section, reason in found.left_out.items()},
-        "score": found.scores.score,
-        "scores": found.scores.at_zero.tolist(),
-        "trusted": found.scores.is_trusted,
-        "warnings": found.warnings,
-        "hand": HAND,
-    }
-
-
 # -- reconstruct ----------------------------------------------------------------------------------
 
 
@@ -145,26 +135,35 @@ def reconstruct(
     share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
 ) -> None:
-    """Write the tomogram of a series, slices through it, and the manifest."""
+    """Write the tomogram of a series, pictures of slices through it, and the manifest."""
     tomogram, picture = folder.product(".mrc"), folder.product("_slices.png")
     written = write_tomogram(stack, alignment, settings, tomogram, share=share, progress=progress)
     with atomic(picture) as part:
         draw_slices(written.slices, part, written.grid.voxel_size)
     log.info("wrote %s", picture)
+    products, laid = write_pictures(folder, written.frames)
     folder.finish(
         making,
-        {"tomogram": tomogram, "slices": picture},
-        {
-            "grid": {
-                "convention": settings.grid,
-                "size": written.grid.size,
-                "voxel_size": written.grid.voxel_size,
-                "rotation_centre_voxel": written.grid.centre,
-            },
-            "used_tilts": [int(section) + 1 for section in written.alignment.sections],
-            "left_out_tilts": [section + 1 for section in written.alignment.left_out],
-            "scaling": written.scaling.said,
-            "voxels_cut": written.clipped,
-            "hand": HAND,
-        },
+        {"tomogram": tomogram, "slices": picture, **products},
+        {**facts_of_tomogram(written, settings), "frames": laid},
     )
+
+
+def write_pictures(
+    folder: StepFolder, frames: FramesOnTheWay
+) -> tuple[dict[str, Path], dict[str, Any]]:
+    """Write the frames for the report's sliders, and the picture that stands for the series.
+
+    Returns the files, and by direction how the frames lie in them and what they average.
+    """
+    products, laid = {}, {}
+    for name, seen in (("xy", frames.xy), ("xz", frames.xz), ("zy", frames.zy)):
+        path = products[name] = folder.product(f"_{name}.jpg")
+        greys = contrasted(seen, frames.pixel_size)
+        with atomic(path) as part:
+            laid[name] = {**write_frames(greys, part), "voxels": seen.voxels}
+        if name == "xy":
+            products["key"] = folder.product("_key.jpg")
+            with atomic(products["key"]) as part:
+                write_key_picture(greys, part)
+    return products, laid

@@ -20,6 +20,7 @@ from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
 from vitreous.records.tilt_series import TiltSeries
 from vitreous.records.volume import Grid
+from vitreous.report.frames import FramesOnTheWay
 from vitreous.report.slices import Slices, SlicesOnTheWay
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Written:
-    """A tomogram on disk, and the slices through its middle."""
+    """A tomogram on disk, the slices through its middle, and frames all through it."""
 
     path: Path
     grid: Grid
@@ -54,6 +55,7 @@ class Written:
     scaling: Scaling
     clipped: int
     slices: Slices
+    frames: FramesOnTheWay
 
 
 def foresee(
@@ -146,12 +148,14 @@ def write_tomogram(
     xzy = settings.axis_order == "xzy"
     shape = (ny, nz, nx) if xzy else (nz, ny, nx)
     slices = SlicesOnTheWay(plan.grid.size, plan.grid.voxel_size)
+    frames = FramesOnTheWay(plan.grid.size, plan.grid.voxel_size)
     clipped = 0
     with MrcWriter(output, shape, plan.grid.voxel_size, settings.mode) as writer, tomogram:
         scaling = scaling_for(tomogram, settings)
         writer.labels = labels(plan, settings, scaling)
         for row, slab in tomogram.slabs():
             slices.add(row, slab)
+            frames.add(row, slab)
             clipped += scale(slab, scaling, settings.mode)
             if xzy:
                 writer.write((row, 0, 0), slab[::-1].transpose(1, 0, 2))
@@ -165,7 +169,7 @@ def write_tomogram(
             settings.mode,
         )
     log.info("wrote %s: %d x %d x %d voxels of %.4g A", output, nx, ny, nz, plan.grid.voxel_size)
-    return Written(output, plan.grid, plan.alignment, scaling, clipped, slices.slices)
+    return Written(output, plan.grid, plan.alignment, scaling, clipped, slices.slices, frames)
 
 
 def say(plan: Plan, settings: ReconstructSettings) -> None:

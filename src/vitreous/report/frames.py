@@ -1,0 +1,143 @@
+"""Slices all through a volume for a slider: frames along z, y and x, each set one picture.
+
+The frames of a set lie side by side and below one another; a page moves the picture behind a
+window. They are collected while the volume passes by, averaged over the depth of a frame and
+binned to what the low-pass leaves.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitreous.report.slices import BRIGHTEST, DARKEST, SLAB_ANGSTROM, smoothed
+
+Floats = NDArray[np.float32]
+
+LARGEST_SIDE = 512  # px of a frame
+FEWEST, MOST = 31, 41  # frames along z
+DEPTH_ANGSTROM = 50.0  # of a frame along z, where that gives not too few nor too many
+ACROSS = 31  # frames along x, and along y
+COLUMNS = 8  # frames side by side
+QUALITY = 45  # of the JPEG
+KEY_SIDE = 320  # px of the picture that stands for a tomogram
+KEY_QUALITY = 75
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """data (frame, row, column); voxels: first and last + 1 of what each frame averages."""
+
+    data: Floats
+    voxels: tuple[tuple[int, int], ...]
+
+
+class FramesOnTheWay:
+    """The frames of a volume that passes by slab after slab of rows; it isn't read again.
+
+    xy: frames (y, x) that divide z among them. xz: (z, x) round places along y; zy: (y, z) round
+    places along x. size (x, y, z) voxels.
+    """
+
+    def __init__(self, size: tuple[int, int, int], voxel_size: float) -> None:
+        nx, ny, nz = size
+        self.binning = max(1, -(-max(nx, ny) // LARGEST_SIDE))
+        self.pixel_size = voxel_size * self.binning
+        width, height, depth = (max(1, n // self.binning) for n in size)
+        count = int(np.clip(round(nz * voxel_size / DEPTH_ANGSTROM), FEWEST, MOST))
+        thick = max(1, round(SLAB_ANGSTROM / voxel_size))
+        z, y, x = divided(nz, min(count, nz)), windows(ny, thick), windows(nx, thick)
+        self.xy = Frames(np.zeros((len(z), height, width), np.float32), z)
+        self.xz = Frames(np.zeros((len(y), depth, width), np.float32), y)
+        self.zy = Frames(np.zeros((len(x), height, depth), np.float32), x)
+
+    def add(self, row: int, slab: NDArray[np.generic]) -> None:
+        """Count rows row, row + 1, ... of the volume: (z, rows, x)."""
+        rows = slab.shape[1]
+        for frame, (first, last) in enumerate(self.xy.voxels):
+            self._add_rows(self.xy.data[frame], row, slab[first:last].mean(0, dtype=np.float32))
+        for frame, (first, last) in enumerate(self.zy.voxels):
+            seen = slab[:, :, first:last].mean(2, dtype=np.float32)
+            self._add_rows(self.zy.data[frame], row, seen.T)
+        for frame, (first, last) in enumerate(self.xz.voxels):
+            inside = slab[:, max(first - row, 0) : max(min(last - row, rows), 0)]
+            if inside.shape[1]:
+                whole = binned(
+                    binned(inside.sum(1, dtype=np.float32), self.binning).T, self.binning
+                )
+                self.xz.data[frame] += whole.T / np.float32(last - first)
+
+    def _add_rows(self, frame: Floats, row: int, seen: Floats) -> None:
+        """Add rows row, row + 1, ... of a frame that isn't binned yet."""
+        into = (row + np.arange(len(seen))) // self.binning
+        inside = into < len(frame)
+        np.add.at(frame, into[inside], binned(seen, self.binning)[inside] / self.binning)
+
+
+def divided(n: int, count: int) -> tuple[tuple[int, int], ...]:
+    """n voxels among `count` frames, without a gap."""
+    ends = np.linspace(0, n, count + 1).round().astype(int).tolist()
+    return tuple(pairwise(ends))
+
+
+def windows(n: int, thick: int, count: int = ACROSS) -> tuple[tuple[int, int], ...]:
+    """`thick` voxels round each of `count` places that are spread over n."""
+    thick = min(thick, n)
+    places = (np.arange(min(count, n)) + 0.5) * n / min(count, n)
+    firsts = np.clip((places - thick / 2).round().astype(int), 0, n - thick).tolist()
+    return tuple((first, first + thick) for first in firsts)
+
+
+def binned(image: Floats, binning: int) -> Floats:
+    """(rows, columns // binning) means of neighbours in a row."""
+    count = max(1, image.shape[1] // binning)
+    means: Floats = (
+        image[:, : count * binning].reshape(len(image), count, -1).mean(2, dtype=np.float32)
+    )
+    return means
+
+
+def contrasted(frames: Frames, pixel_size: float) -> NDArray[np.uint8]:
+    """Low-passed and grey, one contrast for all frames, row 0 at the bottom."""
+    smooth = np.stack([smoothed(frame, pixel_size) for frame in frames.data])
+    low, high = np.percentile(_inner(smooth), (DARKEST, BRIGHTEST))
+    share = (smooth[:, ::-1] - low) / ((high - low) or 1.0)
+    return (np.clip(share, 0, 1) * 255).astype(np.uint8)
+
+
+def _inner(frames: Floats) -> Floats:
+    """The middle third of the frames without their margins: what lies outside decides nothing."""
+    count, rows, columns = frames.shape
+    third, top, left = count // 3, rows // 10, columns // 10
+    return frames[third : count - third, top : rows - top, left : columns - left]
+
+
+def write_frames(greys: NDArray[np.uint8], path: Path) -> dict[str, int]:
+    """Write frames (n, rows, columns) as one JPEG; returns how they lie in it."""
+    from PIL import Image
+
+    count, rows, columns = greys.shape
+    across = min(COLUMNS, count)
+    page = np.zeros((-(-count // across) * rows, across * columns), np.uint8)
+    for frame, (top, left) in zip(greys, _corners(greys.shape, across), strict=True):
+        page[top : top + rows, left : left + columns] = frame
+    Image.fromarray(page).save(path, format="JPEG", quality=QUALITY, optimize=True)
+    return {"count": count, "across": across, "width": columns, "height": rows}
+
+
+def _corners(shape: tuple[int, ...], across: int) -> Iterator[tuple[int, int]]:
+    count, rows, columns = shape
+    for frame in range(count):
+        yield frame // across * rows, frame % across * columns
+
+
+def write_key_picture(greys: NDArray[np.uint8], path: Path) -> None:
+    """Write the middle frame, small."""
+    from PIL import Image
+
+    picture = Image.fromarray(greys[len(greys) // 2])
+    picture.thumbnail((KEY_SIDE, KEY_SIDE), Image.Resampling.LANCZOS)
+    picture.save(path, format="JPEG", quality=KEY_QUALITY, optimize=True)
