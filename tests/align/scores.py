@@ -7,8 +7,8 @@ fiducials measured in the raw images.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
-from scipy.spatial.transform import Rotation
+
+from vitreous.simulate.scores import alignment_error
 
 
 @dataclass(frozen=True)
@@ -47,36 +47,15 @@ def simulated_score(truth, alignment, *, with_deformation=True):
     tell. Points outside the image of a view are not counted.
     """
     points = slab_points(truth)
-    size = np.array([truth["nx"], truth["ny"]])
     views = [truth["tilts"][section] for section in alignment.sections]
-    seen, inside = [], []
+    seen = []
     for view in views:
         p = np.array(view["P"])
         at = deformed(truth, view, points) if with_deformation else points
-        where = at @ p[:2, :3].T + p[:2, 3]
-        seen.append(where)
-        inside.append(((where > 0) & (where < size - 1)).all(1))
-    seen, inside = np.array(seen), np.array(inside)
-    pixel_size = alignment.pixel_size
-
-    def distances(v, mirror):
-        turned = Rotation.from_rotvec(v[:3] / 100).apply(points) * [1, 1, mirror]
-        moved = (1 + v[6] / 100) * turned + v[3:6]
-        return (alignment.pixels(moved * pixel_size) - seen)[inside]
-
-    fits = [
-        optimize.least_squares(lambda v, m=m: distances(v, m).ravel(), np.zeros(7)) for m in (1, -1)
-    ]
-    best, mirror = min(zip(fits, (1, -1), strict=True), key=lambda fit: fit[0].cost)
-    squares = np.zeros(inside.shape)
-    squares[inside] = (distances(best.x, mirror) ** 2).sum(1)
-    counted = inside.sum(1)
+        seen.append(at @ p[:2, :3].T + p[:2, 3])
+    error = alignment_error(alignment, points * alignment.pixel_size, np.array(seen))
     axis = np.mean(alignment.axes_degrees - [view["axis"] for view in views])
-    return Score(
-        rms_px=float(np.sqrt(squares.sum() / counted.sum())),
-        per_view_px=np.sqrt(squares.sum(1) / counted),
-        axis_degrees=float((axis + 90) % 180 - 90),
-    )
+    return Score(error.rms_px, error.per_view_px, float((axis + 90) % 180 - 90))
 
 
 def track_residual(tracks, alignment):

@@ -5,14 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
+from tests.phantom import densities, ellipsoid, gaussian, mirrored, projections
+from tests.reconstruct.correlation import correlation_in, tilt_wedge
 from tests.reconstruct.direct import reconstruct_directly
 from vitreous.reconstruct.reproject import reproject
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.reconstruct.tomogram import plan, reconstruct_tomogram
 from vitreous.records.alignment import alignment_from_angles
 from vitreous.records.images import ArrayStack
-from vitreous.simulate.phantom import densities, ellipsoid, gaussian, mirrored, projections
-from vitreous.simulate.scores import correlation_in, dark_centre, tilt_wedge
+from vitreous.simulate.scores import dark_centre
 
 PIXEL_SIZE = 2.0
 IMAGE_SIZE = (128, 120)

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from tests.phantom import densities, gaussian
+from vitreous.records.alignment import alignment_from_angles
 from vitreous.records.volume import Grid
-from vitreous.simulate.phantom import densities, gaussian
-from vitreous.simulate.scores import correlation_in, dark_centre, tilt_wedge
+from vitreous.simulate.scores import alignment_error, dark_centre, grid_points
 
 
 @pytest.mark.parametrize("at", [(20.3, 17.8, 9.6), (15.0, 22.5, 10.25)])
@@ -23,27 +27,53 @@ def test_a_spot_at_the_rim_is_found_in_what_is_there():
     np.testing.assert_allclose(dark_centre(volume, (2, 2, 6), 4), (1, 2, 6), atol=0.3)
 
 
-@pytest.mark.parametrize("shape", [(12, 10, 16), (11, 9, 15)])
-def test_the_wedge_is_what_tilts_up_to_the_steepest_reach(shape):
-    wedge = tilt_wedge(shape, 60, finest_px=4)
-
-    kz, ky, kx = np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij")
-    columns = shape[2] // 2 + 1
-    k = np.sqrt(kx**2 + ky**2 + kz**2)
-    angle = np.rad2deg(np.arctan2(np.abs(kz), np.abs(kx)))
-    expected = ((angle <= 60 + 1e-9) | (kz == 0)) & (k <= 0.25) & (k > 0)
-    np.testing.assert_array_equal(wedge, expected[..., :columns])
+# -- alignments -----------------------------------------------------------------------------------
 
 
-def test_the_correlation_is_that_of_the_filtered_volumes(rng):
-    one, other = rng.normal(size=(2, 8, 10, 12)).astype(np.float32)
-    wedge = tilt_wedge(one.shape, 60, finest_px=2)
+def truth_and_alignment(rng, mirror=1):
+    """True points with where they are seen, and the same alignment in another gauge."""
+    true = alignment_from_angles(
+        axes_degrees=12.0,
+        tilts_degrees=np.linspace(-50, 50, 9),
+        shifts=rng.normal(0, 30, (9, 2)),
+        image_size=(200, 160),
+        pixel_size=4.0,
+    )
+    points = grid_points((300, 250, 120))
+    rotation = Rotation.from_euler("xyz", (2, -3, 4), degrees=True).as_matrix() * [1, 1, mirror]
+    shift = np.array([25.0, -40.0, 60.0])
+    found = replace(
+        true,
+        projections=true.projections @ rotation.T,
+        shifts=true.shifts - true.projections @ rotation.T @ shift,
+    )
+    return points, true.pixels(points), found, points @ rotation.T + shift
 
-    def filtered(volume):
-        return np.fft.irfftn(np.fft.rfftn(volume) * wedge, one.shape, axes=(0, 1, 2))
 
-    found = correlation_in(wedge, one, other)
+@pytest.mark.parametrize("mirror", [1, -1])
+def test_another_gauge_is_no_error(rng, mirror):
+    points, seen, found, places = truth_and_alignment(rng, mirror)
 
-    expected = np.corrcoef(filtered(one).ravel(), filtered(other).ravel())[0, 1]
-    assert found == pytest.approx(expected, abs=1e-5)
-    assert correlation_in(wedge, one, -one) == pytest.approx(-1, abs=1e-6)
+    error = alignment_error(found, points, seen)
+
+    assert error.rms_px < 1e-4
+    assert error.mirrored == (mirror == -1)
+    np.testing.assert_allclose(error.places(points), places, atol=1e-2)
+
+
+def test_a_view_that_is_off_shows_by_how_much(rng):
+    points, seen, found, _ = truth_and_alignment(rng)
+    off = found.shifts.copy()
+    off[0] += np.array([3.0, -4.0]) * found.pixel_size
+
+    error = alignment_error(replace(found, shifts=off), points, seen)
+
+    assert 4 < error.per_view_px[0] < 5  # the gauge takes up some of it
+    assert error.per_view_px[4] < 1
+
+
+def test_what_is_seen_outside_the_image_is_not_counted(rng):
+    points, seen, found, _ = truth_and_alignment(rng)
+    seen[3, :5] = (-50, 20)
+
+    assert alignment_error(found, points, seen).rms_px < 1e-4

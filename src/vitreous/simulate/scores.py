@@ -1,10 +1,85 @@
-"""How a reconstruction compares with the specimen it was made of."""
+"""How an alignment and a tomogram compare with the specimen that was simulated."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vitreous.records.alignment import Alignment
+
 Array = NDArray[np.float64]
-Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignmentError:
+    """How far an alignment shows points from where they are seen, when its gauge is removed.
+
+    rms_px: over all views and points; per_view_px (n,). mirrored: whether the mirror image fits
+    better: parallel projections can't tell. `places` maps true points into the alignment's frame.
+    """
+
+    rms_px: float
+    per_view_px: Array
+    mirrored: bool
+    rotation: Array
+    scale: float
+    shift: Array
+
+    def places(self, points: Array) -> Array:
+        """True points (m, 3), angstrom, where the alignment has them."""
+        return self.scale * points @ self.rotation.T + self.shift
+
+
+def alignment_error(found: Alignment, points: Array, seen: Array) -> AlignmentError:
+    """Error over specimen points (m, 3), angstrom, that are truly seen at (n, m, 2) pixels (x, y).
+
+    After the similarity, mirrored or not, that brings the specimens together best. What a view
+    shows outside its image is not counted.
+    """
+    inside: NDArray[np.bool_] = np.all((seen > 0) & (seen < np.array(found.image_size) - 1), -1)
+    fits = [_fitted(found, points, seen, inside, mirror) for mirror in (1, -1)]
+    best = 0 if fits[0][1] <= fits[1][1] else 1
+    rotation, scale, shift = fits[best][0]
+    squares = ((found.pixels(scale * points @ rotation.T + shift) - seen) ** 2).sum(-1)
+    squares[~inside] = 0
+    counted = inside.sum(1)
+    return AlignmentError(
+        rms_px=float(np.sqrt(squares.sum() / counted.sum())),
+        per_view_px=np.sqrt(squares.sum(1) / np.maximum(counted, 1)),
+        mirrored=best == 1,
+        rotation=rotation,
+        scale=scale,
+        shift=shift,
+    )
+
+
+def _fitted(
+    found: Alignment, points: Array, seen: Array, inside: NDArray[np.bool_], mirror: int
+) -> tuple[tuple[Array, float, Array], float]:
+    """The best similarity of one hand (rotation, scale, shift in angstrom), and its cost."""
+    from scipy.optimize import least_squares
+    from scipy.spatial.transform import Rotation
+
+    degree, hundredth = np.pi / 180, 0.01  # so that all seven parameters are of one size
+
+    def similarity(v: Array) -> tuple[Array, float, Array]:
+        turned = Rotation.from_rotvec(v[:3] * degree).as_matrix() * [1, 1, mirror]
+        return turned, 1 + hundredth * v[6], v[3:6] * found.pixel_size
+
+    def off(v: Array) -> Array:
+        rotation, scale, shift = similarity(v)
+        away: Array = (found.pixels(scale * points @ rotation.T + shift) - seen)[inside]
+        return away.ravel()
+
+    fit = least_squares(off, np.zeros(7))
+    return similarity(fit.x), float(fit.cost)
+
+
+def grid_points(half_sides: ArrayLike, count: int = 7) -> Array:
+    """(m, 3) a grid over a box about the origin: `count` points along x and y, three along z."""
+    x, y, z = np.asarray(half_sides, np.float64)
+    sides = np.linspace(-x, x, count), np.linspace(-y, y, count), [-z, 0, z]
+    return np.stack([side.ravel() for side in np.meshgrid(*sides)], 1)
 
 
 def dark_centre(volume: NDArray[np.generic], near: ArrayLike, radius: float) -> Array:
@@ -31,28 +106,3 @@ def dark_centre(volume: NDArray[np.generic], near: ArrayLike, radius: float) -> 
             break
         centre = found
     return found
-
-
-def tilt_wedge(shape: tuple[int, int, int], steepest_degrees: float, finest_px: float) -> Array:
-    """(z, y, x // 2 + 1) 1 at the frequencies that tilts up to `steepest_degrees` about y reach.
-
-    Periods shorter than `finest_px` are left out, and so is the mean.
-    """
-    nz, ny, nx = shape
-    kz, ky = np.fft.fftfreq(nz)[:, None, None], np.fft.fftfreq(ny)[:, None]
-    kx = np.fft.rfftfreq(nx)
-    reached = np.abs(kz) <= np.abs(kx) * np.tan(np.deg2rad(steepest_degrees))
-    k = np.sqrt(kz**2 + ky**2 + kx**2)
-    return (reached & (k * finest_px <= 1) & (k > 0)).astype(np.float64)
-
-
-def correlation_in(wedge: Array, one: Floats, other: Floats) -> float:
-    """Correlation coefficient of two volumes, counted at the frequencies of `wedge` only."""
-    from scipy import fft
-
-    a = fft.rfftn(np.asarray(one, np.float32)) * wedge
-    b = fft.rfftn(np.asarray(other, np.float32)) * wedge
-    twice = slice(1, (one.shape[2] + 1) // 2)  # columns that stand for their conjugates too
-    a[..., twice] *= np.sqrt(2)
-    b[..., twice] *= np.sqrt(2)
-    return float(np.vdot(a, b).real / np.sqrt(np.vdot(a, a).real * np.vdot(b, b).real))

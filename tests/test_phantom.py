@@ -3,13 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.phantom import densities, ellipsoid, gaussian, mirrored, projections
 from vitreous.errors import UserError
 from vitreous.geometry.rotations import view_rotation
 from vitreous.records.alignment import Alignment, alignment_from_angles
 from vitreous.records.displacement import Displacement
 from vitreous.records.volume import Grid
-from vitreous.simulate.phantom import densities, ellipsoid, gaussian, mirrored, projections
-from vitreous.simulate.specimen import cell_with_gold
 
 SHAPES = {"ellipsoid": ellipsoid, "gaussian": gaussian}
 VOLUMES = {"ellipsoid": 4 / 3 * np.pi, "gaussian": (2 * np.pi) ** 1.5}
@@ -144,13 +143,3 @@ def test_the_mirror_image_in_z_is_seen_under_the_opposite_tilt():
 
     np.testing.assert_allclose(here, there, atol=1e-5)
     assert np.abs(here - seen(bodies, -30.0)).max() > 0.1
-
-
-def test_the_built_in_specimen_keeps_to_its_slab():
-    specimen = cell_with_gold()
-
-    reach = np.array([np.linalg.norm(body.axes, axis=1) for body in specimen.bodies])
-    ends = np.abs([body.centre for body in specimen.bodies]) + reach
-    assert (ends.max(0) < [1000, 900, 560]).all()
-    assert specimen.upper.sum() == 6
-    assert (~specimen.upper).sum() == 5
