@@ -64,14 +64,39 @@ def _mrc(path: Path) -> Facts:
 
 
 def _tiff(path: Path) -> Facts:
+    from vitreous.formats.eer import is_eer
     from vitreous.formats.tiff import read_tiff_header
 
+    if is_eer(path):
+        yield from _eer(path)
+        return
     header = read_tiff_header(path)
     yield "size", " x ".join(map(str, header.shape[::-1]))
     yield "pixels", f"{header.dtype.name}, compression {header.compression}, {header.kind} TIFF"
     yield "pixel size", _angstrom(header.pixel_size)
     for text in header.remarks:
         yield "remark", text
+
+
+def _eer(path: Path) -> Facts:
+    from vitreous.formats.eer import read_eer_header
+
+    header = read_eer_header(path)
+    yield "size", " x ".join(map(str, (*header.size, header.raw_frames))) + " raw frames"
+    packing = header.packing
+    yield "pixels", f"an EER movie, {packing.run_bits}-bit gaps, 1/{1 << packing.x_bits} px places"
+    yield "pixel size", _angstrom(header.pixel_size)
+    if header.electrons_per_pixel:
+        yield "dose", f"{header.electrons_per_pixel:g} e/px"
+
+
+def _dm(path: Path) -> Facts:
+    from vitreous.formats.dm import read_dm
+
+    image = read_dm(path)
+    yield "size", " x ".join(map(str, image.data.shape[::-1]))
+    yield "pixels", image.data.dtype.name
+    yield "pixel size", _angstrom(image.pixel_size)
 
 
 # -- metadata -------------------------------------------------------------------------------------
@@ -272,6 +297,7 @@ def _is_number(text: str) -> bool:
 READERS: dict[Kind, Callable[[Path], Facts]] = {
     Kind.MRC: _mrc,
     Kind.TIFF: _tiff,
+    Kind.DM: _dm,
     Kind.MDOC: _mdoc,
     Kind.ANGLES: _angles,
     Kind.ANGLE_TABLE: _angle_table,

@@ -68,11 +68,10 @@ class MrcStack:
 
     def read(self, index: int) -> NDArray[np.generic]:
         """Section `index` (y, x)."""
-        sections, rows, columns = self.shape
+        sections = self.shape[0]
         if not 0 <= index < sections:
             raise UserError(f"{self.path} has {sections} sections, there is no number {index + 1}")
-        image = np.empty((rows, columns), self.header.dtype)
-        _read_into(self._fd, image, self.header.data_byte + index * image.nbytes, self.path)
+        image = _read_sections(self._fd, self.header, self.path, index, 1)[0]
         return image.astype(self.dtype, copy=False)
 
     def close(self) -> None:
@@ -140,6 +139,29 @@ def _plain_descriptor(path: Path) -> int:
             raise output_error(Path(tempfile.gettempdir()) / path.name, error) from error
 
 
+def _read_sections(
+    fd: int, header: MrcHeader, path: Path, first: int, count: int
+) -> NDArray[np.generic]:
+    """(count, y, x) voxels of the sections from `first` on, in the file's byte order."""
+    columns, rows, _ = header.size
+    start = header.data_byte + first * rows * header.row_bytes
+    if not header.four_bits:
+        sections: NDArray[np.generic] = np.empty((count, rows, columns), header.dtype)
+        _read_into(fd, sections, start, path)
+        return sections
+    packed = np.empty((count, rows, header.row_bytes), np.uint8)
+    _read_into(fd, packed, start, path)
+    return unpacked_four_bits(packed)[:, :, :columns]
+
+
+def unpacked_four_bits(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bytes (..., columns) -> pixels (..., 2 columns), the low half of a byte before the high."""
+    pixels = np.empty((*packed.shape[:-1], 2 * packed.shape[-1]), np.uint8)
+    pixels[..., 0::2] = packed & 15
+    pixels[..., 1::2] = packed >> 4
+    return pixels
+
+
 def _read_into(fd: int, image: NDArray[Any], offset: int, path: Path) -> None:
     view = image.reshape(-1).view(np.uint8).data
     done = 0
@@ -157,8 +179,7 @@ def read_volume(path: Path, pixel_size: float | None = None) -> Volume:
     """
     with open_stack(path, pixel_size) as stack:
         header = stack.header
-        data = np.empty(stack.shape, header.dtype)
-        _read_into(stack._fd, data, header.data_byte, path)
+        data = _read_sections(stack._fd, header, path, 0, header.size[2])
     axes = [header.axes.index(axis) for axis in (3, 2, 1)]  # file axes that are z, y, x
     data = np.ascontiguousarray(data.transpose([2 - axis for axis in axes]), data.dtype)
     nz, ny, nx = data.shape

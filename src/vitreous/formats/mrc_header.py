@@ -19,13 +19,16 @@ IMOD_STAMP = 1146047817  # "IMOD" at bytes 152-155; the flags follow
 IMOD_SIGNED, IMOD_FOUR_BITS = 1, 16
 LARGEST_SIDE = 1 << 20  # px; what exceeds it is no MRC header
 
-TYPES = {1: "i2", 2: "f4", 6: "u2", 12: "f2"}
+TYPES = {1: "i2", 2: "f4", 6: "u2", 12: "f2", 101: "u1"}
+FOUR_BITS = 101  # the mode of 4-bit pixels, two a byte, the even column in the low half
 NOT_READ = {
     3: "complex 16-bit integers",
     4: "complex numbers (a transform)",
     16: "RGB colours",
-    101: "4-bit pixels (two a byte)",
 }
+# Columns and rows of super-resolution frames (either way round) that cameras' programs store as
+# 4-bit pixels in files of bytes half as wide, by IMOD's mrcfiles.c.
+SUPER_RESOLUTION = ((7676, 7680, 11520), (7420, 7424, 8184))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +38,8 @@ class MrcHeader:
     size (x, y, z) voxels; dtype: of a voxel in the file, None for modes that aren't read;
     pixel_size: A/px along x, None where the header has none that can be believed; origin (x, y, z)
     A; axes: which of x, y, z (1, 2, 3) columns, rows and sections are; data_byte: where the voxels
-    begin; tilt_angles: (z,) degrees from the extended header, or None; remarks: the oddities met.
+    begin; tilt_angles: (z,) degrees from the extended header, or None; remarks: the oddities met;
+    four_bits: a byte holds two pixels of a row, size and dtype are of the pixels.
     """
 
     size: tuple[int, int, int]
@@ -52,6 +56,7 @@ class MrcHeader:
     tilt_angles: NDArray[np.float64] | None
     byte_order: str
     remarks: tuple[str, ...]
+    four_bits: bool = False
 
     @property
     def data_byte(self) -> int:
@@ -59,11 +64,17 @@ class MrcHeader:
         return HEADER_BYTES + self.extended_bytes
 
     @property
-    def data_bytes(self) -> int:
-        """How many bytes the voxels take."""
+    def row_bytes(self) -> int:
+        """How many bytes a row takes."""
         if self.dtype is None:
             raise UnknownFormatError(self.not_read)
-        return prod(self.size) * self.dtype.itemsize
+        columns = self.size[0]
+        return (columns + 1) // 2 if self.four_bits else columns * self.dtype.itemsize
+
+    @property
+    def data_bytes(self) -> int:
+        """How many bytes the voxels take."""
+        return self.row_bytes * prod(self.size[1:])
 
     @property
     def not_read(self) -> str:
@@ -131,10 +142,16 @@ def _parsed(start: bytes, extended: bytes, order: str) -> MrcHeader:
     flags = flags if stamp == IMOD_STAMP else None
     statistics = (float(raw["dmin"]), float(raw["dmax"]), float(raw["dmean"]))
 
+    labels = _labels(raw)
+    four_bits = mode == FOUR_BITS
+    if mode == 0 and _bytes_hold_two(size, flags, labels):
+        four_bits = True
+        size = (2 * size[0], *size[1:])
+        remarks.append("bytes hold two 4-bit pixels each: the width is twice the header's")
     found = parse_extended(extended, bytes(start[104:108]), nint, nreal, size[2], order)
     if found.tilt_angles is None and found.kind not in ("none", "unknown"):
         remarks.append(f"no tilt angles in the extended header of {len(extended)} bytes")
-    pixel_size = _pixel_size(raw, remarks)
+    pixel_size = _pixel_size(raw, remarks, "xy"[four_bits and mode == 0])
     if pixel_size is None and found.pixel_size is not None:
         pixel_size = found.pixel_size
         remarks.append("pixel size from the extended header")
@@ -145,18 +162,40 @@ def _parsed(start: bytes, extended: bytes, order: str) -> MrcHeader:
     return MrcHeader(
         size=size,
         mode=mode,
-        dtype=_voxel_type(mode, order, flags, statistics, remarks),
+        dtype=np.dtype("u1") if four_bits else _voxel_type(mode, order, flags, statistics, remarks),
         pixel_size=pixel_size,
         ispg=int(raw["ispg"]),
         origin=tuple(float(raw["origin"][axis]) for axis in "xyz"),  # type: ignore[arg-type]
         axes=axes,  # type: ignore[arg-type]
         statistics=statistics,
-        labels=_labels(raw),
+        labels=labels,
         extended_kind=found.kind,
         extended_bytes=len(extended),
         tilt_angles=found.tilt_angles,
         byte_order=order,
         remarks=tuple(remarks),
+        four_bits=four_bits,
+    )
+
+
+def _bytes_hold_two(
+    size: tuple[int, int, int], imod_flags: int | None, labels: tuple[str, ...]
+) -> bool:
+    """Whether a file of bytes holds 4-bit pixels: IMOD's flag, or SerialEM's only title."""
+    if imod_flags is not None and imod_flags & IMOD_FOUR_BITS:
+        return True
+    said = len(labels) == 1 and "4 bits packed" in labels[0]
+    return said and is_half_of_super_resolution(size[0], size[1])
+
+
+def is_half_of_super_resolution(columns: int, rows: int) -> bool:
+    """Whether an image of bytes is half as wide as a frame that is stored as 4-bit pixels."""
+    wide, narrow = SUPER_RESOLUTION
+    return any(
+        abs(2 * columns - x) <= 2 and abs(rows - y) <= 2
+        for xs, ys in ((wide, narrow), (narrow, wide))
+        for x in xs
+        for y in ys
     )
 
 
@@ -172,10 +211,12 @@ def _stamp_remarks(start: bytes, order: str) -> list[str]:
     return remarks
 
 
-def _pixel_size(raw: np.void, remarks: list[str]) -> float | None:
-    """A/px along x; None with a remark where the header's makes no sense."""
+def _pixel_size(raw: np.void, remarks: list[str], along: str = "x") -> float | None:
+    """A/px along x (or y); None with a remark where the header's makes no sense."""
     sampling = [int(raw[name]) for name in ("mx", "my", "mz")]
     cell = [float(raw["cella"][axis]) for axis in "xyz"]
+    if along == "y":
+        sampling[0], cell[0] = sampling[1], cell[1]
     if sampling[0] <= 0 or cell[0] == 0:
         remarks.append("the header has no pixel size")
         return None
@@ -203,9 +244,6 @@ def _voxel_type(
     if mode != 0:
         return np.dtype(order + TYPES[mode])
     if imod_flags is not None:
-        if imod_flags & IMOD_FOUR_BITS:
-            remarks.append("bytes hold two 4-bit pixels each")
-            return None
         return np.dtype("i1" if imod_flags & IMOD_SIGNED else "u1")
     low, high, _ = statistics
     if low >= 0 and high > 127:

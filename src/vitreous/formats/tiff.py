@@ -59,7 +59,7 @@ class TiffHeader:
 
 
 class TiffStack:
-    """The pages of a TIFF file, read one at a time; threads take turns."""
+    """The pages of a TIFF file, read one at a time; threads unpack theirs at the same time."""
 
     def __init__(
         self, path: Path, file: tifffile.TiffFile, handle: IO[bytes], header: TiffHeader
@@ -68,6 +68,8 @@ class TiffStack:
         self.pixel_size = header.pixel_size or 0.0
         self._close = weakref.finalize(self, handle.close)
         self._series = file.series[0]
+        self._pages = [page for series in _alike(file) for page in series.pages]
+        file.filehandle.set_lock(True)  # where only reading has to take turns
         self._whole: NDArray[Any] | None = None
         self._lock = threading.Lock()
 
@@ -87,8 +89,7 @@ class TiffStack:
         if not 0 <= index < sections:
             raise UserError(f"{self.path} has {sections} sections, there is no number {index + 1}")
         try:
-            with self._lock:
-                image = self._page(index)
+            image = self._page(index)
             return np.ascontiguousarray(image.reshape(rows, columns)[::-1], self.dtype)
         except DAMAGE as error:
             raise FormatError(
@@ -100,12 +101,13 @@ class TiffStack:
         self._close()
 
     def _page(self, index: int) -> NDArray[Any]:
-        if len(self._series.pages) == self.shape[0]:
-            page = self._series.pages[index]
+        if len(self._pages) == self.shape[0]:
+            page = self._pages[index]
             assert page is not None
-            return page.asarray()
-        if self._whole is None:  # ImageJ: one page, the others follow it without a directory
-            self._whole = np.asarray(self._series.asarray()).reshape(self.shape)
+            return page.asarray(maxworkers=1)
+        with self._lock:
+            if self._whole is None:  # ImageJ: one page, the others follow without a directory
+                self._whole = np.asarray(self._series.asarray()).reshape(self.shape)
         return self._whole[index]
 
 
@@ -166,17 +168,19 @@ def _header(path: Path, file: tifffile.TiffFile, length: int) -> TiffHeader:
         raise FormatError("the TIFF file has no pages", path=path, byte=length)
     page = file.pages.first
     if int(page.compression) in EER_COMPRESSIONS:
-        raise UnknownFormatError("an EER movie, which is not read (yet)", path=path)
+        raise UnknownFormatError("an EER movie: events, not a stack of images", path=path)
     series = file.series[0]
     if page.samplesperpixel != 1 or series.dtype is None:
         raise UnknownFormatError("a TIFF file in colour, which is not read", path=path)
     rows, columns = page.imagelength, page.imagewidth
     _require_whole(path, file, length)
     remarks = []
-    if len(file.series) > 1:
-        remarks.append(f"{len(file.series) - 1} more images of another size or type are left out")
+    alike = _alike(file)
+    if len(file.series) > len(alike):
+        others = len(file.series) - len(alike)
+        remarks.append(f"{others} more images of another size or type are left out")
     return TiffHeader(
-        shape=(int(np.prod(series.shape)) // (rows * columns), rows, columns),
+        shape=(sum(int(np.prod(s.shape)) for s in alike) // (rows * columns), rows, columns),
         dtype=series.dtype.newbyteorder("="),
         pixel_size=_pixel_size(file),
         compression=tifffile.COMPRESSION(page.compression).name.lower(),
@@ -185,8 +189,34 @@ def _header(path: Path, file: tifffile.TiffFile, length: int) -> TiffHeader:
     )
 
 
+def _alike(file: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+    """The first series of pages and those that go on with it: the same size, the same type."""
+    first = file.series[0]
+    return [s for s in file.series if s.shape[-2:] == first.shape[-2:] and s.dtype == first.dtype]
+
+
+def require_last_page(path: Path, file: tifffile.TiffFile, length: int) -> None:
+    """Raise a `FormatError` where the last page that is here announces another.
+
+    tifffile takes the pages before it for the whole file.
+    """
+    place = file.pages.next_page_offset
+    handle = file.filehandle
+    handle.seek(place or 0)
+    following = handle.read(file.tiff.offsetsize)
+    if any(following) or len(following) < file.tiff.offsetsize:
+        raise FormatError(
+            f"the file ends after page {len(file.pages)}, but another is announced",
+            path=path,
+            byte=length,
+            hint="Was it copied to the end?",
+        )
+
+
 def _require_whole(path: Path, file: tifffile.TiffFile, length: int) -> None:
-    for number, page in enumerate(file.series[0].pages, 1):
+    require_last_page(path, file, length)
+    pages = (page for series in _alike(file) for page in series.pages)
+    for number, page in enumerate(pages, 1):
         if page is None:
             raise FormatError(f"page {number} is missing", path=path)
         ends = [a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=False)]
