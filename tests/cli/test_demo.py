@@ -32,7 +32,7 @@ def test_the_alignment_is_found(demo):
 def test_the_tomogram_shows_the_gold_where_it_is(demo):
     _, printed = demo
 
-    assert number(r"gold beads +(\d+) in the tomogram", printed) > 10
+    assert number(r"gold beads +(\d+), median", printed) > 10
     assert number(r"median ([\d.]+) A apart", printed) < 6  # voxels are 13.6 A
     assert "hand         right" in printed
 
