@@ -7,11 +7,12 @@ from html import escape
 import numpy as np
 
 WIDTH, HEIGHT = 420, 240  # units of the drawing
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40  # margins
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 40  # margins
 TICKS = 5  # about as many on an axis
 NICE = (1, 2, 5, 10)  # steps between ticks, times a power of ten
 ROOM = 0.06  # of the range, above and below what is drawn
 RADIUS = 3.2
+LETTER = 5.8  # width of a letter of a legend, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class Plot:
             *(frame.band(*self.band) if self.band else ()),
             *(part for mark in self.marks for part in frame.mark(mark)),
             *(part for curve in self.curves for part in frame.curve(curve)),
-            *frame.legend([curve for curve in self.curves if curve.name]),
+            *legend([(curve.name, curve.look) for curve in self.curves if curve.name]),
+            *legend_of_marks([mark for mark in self.marks if not mark.level]),
         ]
         opening = (
             f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -151,16 +153,24 @@ class Frame:
             title = f"<title>{escape(text)}</title>" if text else ""
             yield f'<circle class="{curve.look}" cx="{x}" cy="{y}" r="{RADIUS}">{title}</circle>'
 
-    def legend(self, curves: list[Curve]) -> Iterator[str]:
-        """A dot and a name for each, in the upper right corner."""
-        x = WIDTH - RIGHT
-        for curve in reversed(curves):
-            x -= 7 * len(curve.name)
-            yield f'<text class="legend" x="{x}" y="{TOP + 8}">{escape(curve.name)}</text>'
-            x -= 10
-            look = curve.look.replace("line", "dots")
-            yield f'<circle class="{look}" cx="{x + 3}" cy="{TOP + 4}" r="{RADIUS}"/>'
-            x -= 12
+
+def legend(entries: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """A dot and a name for each look, above the plot on the right."""
+    x = float(WIDTH - RIGHT)
+    for name, look in reversed(entries):
+        x -= LETTER * len(name)
+        yield f'<text class="legend" x="{x:.1f}" y="16">{escape(name)}</text>'
+        yield f'<circle class="{look}" cx="{x - 8:.1f}" cy="12" r="{RADIUS}"/>'
+        x -= 24
+
+
+def legend_of_marks(marks: Sequence[Mark]) -> Iterator[str]:
+    """A short line and a name for each, above the plot on the left."""
+    x = float(LEFT)
+    for mark in marks:
+        yield f'<line class="mark {mark.look}" x1="{x}" x2="{x + 16}" y1="12" y2="12"/>'
+        yield f'<text class="legend" x="{x + 22}" y="16">{escape(mark.name)}</text>'
+        x += 40 + LETTER * len(mark.name)
 
 
 def ticks(low: float, high: float) -> list[float]:
