@@ -21,7 +21,8 @@ from vitreous.report.pages import project_page, series_page
 
 PAGE = "report.html"
 LAST_LINES = 12  # of the log of a step that failed
-AXES = {"xy": ("z", ("x", "y")), "zy": ("x", ("z", "y")), "xz": ("y", ("x", "z"))}
+AXES = {"xy": ("z", ("x", "y")), "xz": ("y", ("x", "z")), "zy": ("x", ("z", "y"))}
+FOR_PAGES = ("key", "tiles", *AXES)  # products that are in the pages, and not listed there
 
 
 def write_series_page(project: Path, name: str) -> Path:
@@ -65,7 +66,6 @@ def step_of(project: Path, name: str, state: StepState) -> Step:
     """How a step stands and what it cost."""
     folder, manifest = StepFolder(project, name, state.step), state.manifest
     cost = manifest.get("cost", {})
-    versions = f"vitreous {manifest['vitreous']}, Python {manifest['python']}" if manifest else ""
     return Step(
         name=state.step,
         how=state.how,
@@ -75,8 +75,12 @@ def step_of(project: Path, name: str, state: StepState) -> Step:
         cpu_seconds=cost.get("cpu_seconds"),
         peak_memory_bytes=cost.get("peak_memory_bytes"),
         changed=manifest.get("settings_changed", {}),
-        finished=manifest.get("finished", ""),
-        versions=versions,
+        finished=manifest.get("finished", "").replace("T", " ").replace("+00:00", " UTC"),
+        versions=tuple(
+            f"{what} {manifest[key]}"
+            for what, key in (("vitreous", "vitreous"), ("Python", "python"))
+            if key in manifest
+        ),
         last_lines=last_lines(folder.log) if state.how in ("failed", "interrupted") else "",
     )
 
@@ -154,10 +158,14 @@ def planes_of(step: StepState) -> tuple[Plane, ...]:
 
 
 def files_of(folder: Path, state: SeriesState) -> tuple[File, ...]:
-    """The products that are whole, and the logs."""
-    found = []
-    for step in state.steps:
-        logs = [folder / step.step / f"{step.step}{ending}" for ending in (".log", ".err")]
-        listed = [*step.products.values(), folder / step.step / "manifest.json", *logs]
-        found += [path for path in listed if path.exists()]
-    return tuple(File(path.relative_to(folder).as_posix(), path.stat().st_size) for path in found)
+    """The products that are whole, the tomogram first, and the logs."""
+    found: list[Path] = []
+    for step in reversed(state.steps):
+        products = [path for name, path in step.products.items() if name not in FOR_PAGES]
+        place = folder / step.step
+        logs = [place / f"{step.step}{ending}" for ending in (".log", ".err")]
+        found += [*products, *logs, place / "manifest.json"]
+    sizes = {path: path.stat().st_size for path in found if path.exists()}
+    return tuple(
+        File(path.relative_to(folder).as_posix(), size) for path, size in sizes.items() if size
+    )

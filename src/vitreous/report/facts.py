@@ -151,7 +151,7 @@ class Step:
     peak_memory_bytes: int | None = None
     changed: dict[str, Any] = field(default_factory=dict)
     finished: str = ""
-    versions: str = ""
+    versions: tuple[str, ...] = ()
     last_lines: str = ""
 
     @property

@@ -7,7 +7,6 @@ binned to what the low-pass leaves.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ Floats = NDArray[np.float32]
 
 LARGEST_SIDE = 512  # px of a frame
 FEWEST, MOST = 31, 41  # frames along z
-DEPTH_ANGSTROM = 50.0  # of a frame along z, where that gives not too few nor too many
+APART_ANGSTROM = 50.0  # frames along z, where that gives not too few nor too many
 ACROSS = 31  # frames along x, and along y
 COLUMNS = 8  # frames side by side
 QUALITY = 45  # of the JPEG
@@ -38,8 +37,8 @@ class Frames:
 class FramesOnTheWay:
     """The frames of a volume that passes by slab after slab of rows; it isn't read again.
 
-    xy: frames (y, x) that divide z among them. xz: (z, x) round places along y; zy: (y, z) round
-    places along x. size (x, y, z) voxels.
+    xy: frames (y, x) round places along z; xz: (z, x) along y; zy: (y, z) along x. size (x, y, z)
+    voxels.
     """
 
     def __init__(self, size: tuple[int, int, int], voxel_size: float) -> None:
@@ -47,9 +46,9 @@ class FramesOnTheWay:
         self.binning = max(1, -(-max(nx, ny) // LARGEST_SIDE))
         self.pixel_size = voxel_size * self.binning
         width, height, depth = (max(1, n // self.binning) for n in size)
-        count = int(np.clip(round(nz * voxel_size / DEPTH_ANGSTROM), FEWEST, MOST))
+        count = int(np.clip(round(nz * voxel_size / APART_ANGSTROM), FEWEST, MOST))
         thick = max(1, round(SLAB_ANGSTROM / voxel_size))
-        z, y, x = divided(nz, min(count, nz)), windows(ny, thick), windows(nx, thick)
+        z, y, x = windows(nz, thick, count), windows(ny, thick), windows(nx, thick)
         self.xy = Frames(np.zeros((len(z), height, width), np.float32), z)
         self.xz = Frames(np.zeros((len(y), depth, width), np.float32), y)
         self.zy = Frames(np.zeros((len(x), height, depth), np.float32), x)
@@ -75,12 +74,6 @@ class FramesOnTheWay:
         into = (row + np.arange(len(seen))) // self.binning
         inside = into < len(frame)
         np.add.at(frame, into[inside], binned(seen, self.binning)[inside] / self.binning)
-
-
-def divided(n: int, count: int) -> tuple[tuple[int, int], ...]:
-    """n voxels among `count` frames, without a gap."""
-    ends = np.linspace(0, n, count + 1).round().astype(int).tolist()
-    return tuple(pairwise(ends))
 
 
 def windows(n: int, thick: int, count: int = ACROSS) -> tuple[tuple[int, int], ...]:

@@ -23,11 +23,6 @@ LARGEST_BAR = 0.25  # of the picture's width
 MOVED_BY = {"z": "xy", "y": "xz", "x": "zy"}  # along an axis go the slices of these two others
 KINDS = {  # by how a file's path ends; the first that fits
     "_slices.png": "three slices through the middle",
-    "_tilts.jpg": "all tilts, small",
-    "_key.jpg": "the picture in the project's report",
-    "_xy.jpg": "slices along z, for this page",
-    "_xz.jpg": "slices along y, for this page",
-    "_zy.jpg": "slices along x, for this page",
     ".mrc": "the tomogram",
     ".xf": "alignment for IMOD: transforms",
     ".xtilt": "alignment for IMOD: x tilts",

@@ -6,8 +6,10 @@ from html import escape
 
 import numpy as np
 
-WIDTH, HEIGHT = 420, 240  # units of the drawing
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 40  # margins
+from vitreous.report.numbers import MINUS
+
+WIDTH, HEIGHT = 360, 220  # units of the drawing
+LEFT, RIGHT, TOP, BOTTOM = 52, 10, 26, 40  # margins
 TICKS = 5  # about as many on an axis
 NICE = (1, 2, 5, 10)  # steps between ticks, times a power of ten
 ROOM = 0.06  # of the range, above and below what is drawn
@@ -106,11 +108,11 @@ class Frame:
         for value in ticks(*self.x):
             x = self.at_x(value)
             yield f'<line class="tick" x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 4}"/>'
-            yield f'<text class="x" x="{x}" y="{bottom + 16}">{value:g}</text>'
+            yield f'<text class="x" x="{x}" y="{bottom + 16}">{plain(value)}</text>'
         for value in ticks(*self.y):
             y = self.at_y(value)
             yield f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y}" y2="{y}"/>'
-            yield f'<text class="y" x="{LEFT - 6}" y="{y + 4}">{value:g}</text>'
+            yield f'<text class="y" x="{LEFT - 6}" y="{y + 4}">{plain(value)}</text>'
         yield f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>'
         yield f'<text class="x" x="{(LEFT + right) / 2}" y="{HEIGHT - 6}">{escape(x_name)}</text>'
         yield (
@@ -155,7 +157,9 @@ class Frame:
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """A dot and a name for each look, above the plot on the right."""
+    """A dot and a name for each look, above the plot on the right; none where there is but one."""
+    if len(entries) < 2:
+        return
     x = float(WIDTH - RIGHT)
     for name, look in reversed(entries):
         x -= LETTER * len(name)
@@ -171,6 +175,11 @@ def legend_of_marks(marks: Sequence[Mark]) -> Iterator[str]:
         yield f'<line class="mark {mark.look}" x1="{x}" x2="{x + 16}" y1="12" y2="12"/>'
         yield f'<text class="legend" x="{x + 22}" y="16">{escape(mark.name)}</text>'
         x += 40 + LETTER * len(mark.name)
+
+
+def plain(value: float) -> str:
+    """The number on an axis, with a true minus sign."""
+    return f"{value:g}".replace("-", MINUS)
 
 
 def ticks(low: float, high: float) -> list[float]:
