@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import accumulate
 from math import isclose
 from pathlib import Path
+from statistics import median
 
 from vitreous.errors import FormatError
 from vitreous.formats.mdoc import Fields, Mdoc, Section, as_mapping
@@ -23,6 +24,7 @@ DAY_FIRST = re.compile(
 )
 YEAR_FIRST = re.compile(r"(\d{4})[-/](\w{1,3})[-/](\d{1,2})[T\s]+(\d+):(\d+):(\d+)(?:[.,](\d+))?Z?")
 SAME_TILT = 0.05  # degrees between an image and its repetition
+SAME_DOSE = 0.01
 SAME_AXIS = 0.11  # degrees, IMOD's header.c
 
 INTERPRETED = ("TiltAngle", "SubFramePath", "DateTime")
@@ -40,8 +42,9 @@ def tilt_series(
 ) -> TiltSeries:
     """The tilts of an .mdoc, in section order; path only for messages.
 
-    Size and pixel size come from what is given, then the stack, then the file. Images that were
-    taken again stay in, see `retaken`; so do records that have no movie.
+    Size and pixel size come from what is given, then the stack, then the file. A dose that is given
+    goes before the file's, earlier exposures too. Images that were taken again stay in, see
+    `retaken`; so do records that have no movie.
     """
     if mdoc.kind != "tilt series":
         raise FormatError(
@@ -53,12 +56,16 @@ def tilt_series(
     records = _in_section_order(mdoc, path)
     sections = [section for _, section in records]
     order = acquisition_order(sections, path)
-    doses = [dose_per_tilt or own_dose(section, path) for section in sections]
-    if not any(doses):
+    doses = [own_dose(section, path) for section in sections]
+    if dose_per_tilt is not None:
+        _compare_doses(dose_per_tilt, doses, name)
+        doses = [dose_per_tilt] * len(sections)
+    elif not any(doses):
         doses = [dose_from_rate(section, path) for section in sections]
         if all(doses):
             log.warning("%s: doses are the camera's, which miss what the specimen held back", name)
-    before = pre_exposures(sections, doses, order, path)
+    stated = None if dose_per_tilt is not None else stated_exposures(sections, path)
+    before = stated or summed_exposures(doses, order)
     tilts = tuple(
         Tilt(
             section=z,
@@ -220,25 +227,34 @@ def dose_from_rate(section: Section, path: Path | None = None) -> float | None:
     return rate * time / (pixel / (binning or 1)) ** 2
 
 
-def pre_exposures(
-    sections: Sequence[Section],
-    doses: Sequence[float | None],
-    order: Sequence[int],
-    path: Path | None = None,
-) -> list[float | None]:
-    """e/A^2 that the specimen had seen before each image; its own dose is never counted.
+def _compare_doses(given: float, doses: Sequence[float | None], name: str) -> None:
+    """Warn where a dose that is given isn't what the file says of most tilts."""
+    said = [dose for dose in doses if dose]
+    if said and not isclose(median(said), given, rel_tol=SAME_DOSE):
+        log.warning(
+            "%s: a dose of %g e/A^2 is given, its .mdoc says %.3g: %g is taken",
+            name, given, median(said), given,
+        )  # fmt: skip
 
-    As stated (PriorRecordDose, which knows of images that aren't here) if all sections state it
-    and it isn't zero throughout, else summed in order of acquisition; None without doses.
+
+def stated_exposures(
+    sections: Sequence[Section], path: Path | None = None
+) -> list[float | None] | None:
+    """e/A^2 that the specimen had seen before each image, as stated (PriorRecordDose).
+
+    That knows of images that aren't here. None if not all state it, or it is zero throughout.
     """
     prior = [
         _number(section.get("PriorRecordDose"), "PriorRecordDose", path, section)
         for section in sections
     ]
-    if all(dose is not None for dose in prior) and any(prior):
-        return prior
+    return prior if any(prior) and all(dose is not None for dose in prior) else None
+
+
+def summed_exposures(doses: Sequence[float | None], order: Sequence[int]) -> list[float | None]:
+    """The same, summed in order of acquisition, an image's own dose not counted."""
     if any(dose is None for dose in doses):
-        return [None] * len(sections)
+        return [None] * len(doses)
     in_time = [doses[i] or 0.0 for i in sorted(range(len(order)), key=order.__getitem__)]
     before = [0.0, *accumulate(in_time)]
     return [before[rank] for rank in order]

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from vitreous.errors import UserError
 from vitreous.formats import imod
+from vitreous.formats.beside import angles_beside, mdoc_beside, plain_name, series_name
 from vitreous.formats.mdoc import Mdoc, Section, read_mdoc
 from vitreous.formats.mdoc_series import nominal_axis, tilt_series
 from vitreous.formats.mrc import MrcStack
+from vitreous.formats.numbers import parse_number
 from vitreous.formats.tiff import TiffStack
 from vitreous.records.images import facts_of
 from vitreous.records.tilt_series import Tilt, TiltSeries
@@ -23,54 +25,81 @@ log = logging.getLogger(__name__)
 
 
 def raw_series(
-    stack_path: Path, stack: MrcStack | TiffStack, angles: Path | None = None
+    stack_path: Path,
+    stack: MrcStack | TiffStack,
+    angles: Path | None = None,
+    *,
+    mdoc: Path | None = None,
+    dose_per_tilt: float | None = None,
 ) -> TiltSeries:
     """Nominal tilts and axis of every section of a stack.
 
-    Angles come from `angles` (.rawtlt, .tlt), else from NAME.rawtlt, NAME.mrc.mdoc or NAME.mdoc,
-    NAME.tlt, the extended header; the axis from the .mdoc, else SerialEM's title in the header.
+    Angles come from `angles` (.rawtlt, .tlt), else from NAME.rawtlt, the .mdoc (NAME.mrc.mdoc or
+    NAME.mdoc where it isn't named), NAME.tlt, the extended header; the axis from the .mdoc, else
+    SerialEM's title in the header. dose_per_tilt (e/A^2) goes before the .mdoc's doses.
     """
-    name = stack_path.name.removesuffix(".gz").removesuffix(".bz2")
-    stem = Path(name).stem
-    of_mdoc = _of_mdoc(stack_path, name, stem, stack)
-    raw, aligned = (stack_path.with_name(f"{stem}{end}") for end in (".rawtlt", ".tlt"))
-    if angles is not None or raw.is_file():
-        tilts = _read_angles(angles or raw, stack)
-        return _with_axis(_with_tilts(of_mdoc, tilts, stem, stack), stack)
-    if of_mdoc is not None:
-        return _with_axis(of_mdoc, stack)
-    if aligned.is_file():
-        tilts = _read_angles(aligned, stack)
-    elif isinstance(stack, MrcStack) and stack.tilt_angles is not None:
-        log.info("%s: tilt angles of its extended header", stack_path)
-        tilts = stack.tilt_angles
-    else:
-        raise UserError(
-            f"{stack_path}: nothing says at which angles its images were taken. Give a list with "
-            f"--angles, or put {raw.name} or {name}.mdoc beside it"
-        )
-    return _with_axis(_with_tilts(None, tilts, stem, stack), stack)
+    name = series_name(stack_path)
+    mdoc = mdoc or mdoc_beside(stack_path)
+    series = None if mdoc is None else _of_mdoc(mdoc, stack_path, stack, dose_per_tilt)
+    angles = angles or angles_beside(stack_path, ".rawtlt")
+    if angles is not None:
+        tilts = _read_angles(angles, stack)
+        series = _with_tilts(series, tilts, name, stack, dose_per_tilt)
+    elif series is None:
+        tilts = _of_stack(stack_path, stack)
+        series = _with_tilts(None, tilts, name, stack, dose_per_tilt)
+    return _with_axis(series, stack)
+
+
+def noted_pixel_size(mdoc: Path, image_size: tuple[int, int]) -> float | None:
+    """A/px that an .mdoc notes for images (x, y) of this size; None for others, or 1 A.
+
+    Images of another size were cut or binned since, who knows.
+    """
+    read = read_mdoc(mdoc)
+    size = read.get("ImageSize").split()
+    if size and size != [str(side) for side in image_size]:
+        return None
+    sections = read.of("ZValue")
+    words = (read.get("PixelSpacing"), sections[0].get("PixelSpacing") if sections else "")
+    known = [parse_number(word, "PixelSpacing", mdoc) for word in words if word]
+    return known[0] if known and known[0] > 0 and known[0] != 1 else None
 
 
 def _of_mdoc(
-    stack_path: Path, name: str, stem: str, stack: MrcStack | TiffStack
-) -> TiltSeries | None:
-    """The series of the .mdoc beside a stack, if there is one; of another length it is an error."""
-    for mdoc_name in (f"{name}.mdoc", f"{stem}.mdoc"):
-        path = stack_path.with_name(mdoc_name)
-        if not path.is_file():
-            continue
-        log.info("%s: tilts and axis of %s", stack_path, path)
-        series = tilt_series(read_mdoc(path), stem, path=path, stack=stack)
-        sections = [tilt.section for tilt in series.tilts]
-        if sections != list(range(stack.shape[0])):
-            raise UserError(
-                f"{path} has {len(sections)} tilts (ZValue {sections[0]} to {sections[-1]}), the "
-                f"stack {stack.shape[0]} images: they don't belong together. Give --angles and "
-                "move the .mdoc away, or mend it"
-            )
-        return series
-    return None
+    path: Path, stack_path: Path, stack: MrcStack | TiffStack, dose_per_tilt: float | None
+) -> TiltSeries:
+    """The series of an .mdoc; of another length than the stack it is an error."""
+    log.info("%s: tilts and axis of %s", stack_path, path)
+    series = tilt_series(
+        read_mdoc(path),
+        series_name(stack_path),
+        path=path,
+        stack=stack,
+        dose_per_tilt=dose_per_tilt,
+    )
+    sections = [tilt.section for tilt in series.tilts]
+    if sections != list(range(stack.shape[0])):
+        raise UserError(
+            f"{path} has {len(sections)} tilts (ZValue {sections[0]} to {sections[-1]}), the "
+            f"stack {stack.shape[0]} images: they don't belong together. Give --angles and "
+            "move the .mdoc away, or mend it"
+        )
+    return series
+
+
+def _of_stack(stack_path: Path, stack: MrcStack | TiffStack) -> NDArray[np.float64]:
+    """The angles where neither a .rawtlt nor an .mdoc has them."""
+    if aligned := angles_beside(stack_path, ".tlt"):
+        return _read_angles(aligned, stack)
+    if isinstance(stack, MrcStack) and stack.tilt_angles is not None:
+        log.info("%s: tilt angles of its extended header", stack_path)
+        return stack.tilt_angles
+    raise UserError(
+        f"{stack_path}: nothing says at which angles its images were taken. Give a list with "
+        f"--angles, or put {series_name(stack_path)}.rawtlt or {plain_name(stack_path)}.mdoc "
+        "beside it"
+    )
 
 
 def _read_angles(path: Path, stack: MrcStack | TiffStack) -> NDArray[np.float64]:
@@ -89,11 +118,15 @@ def _with_tilts(
     tilts: NDArray[np.float64],
     name: str,
     stack: MrcStack | TiffStack,
+    dose: float | None,
 ) -> TiltSeries:
-    """A series at these angles; of the .mdoc's, if there is one, the rest stands."""
+    """A series at these angles; of the .mdoc's, if there is one, the rest stands.
+
+    Without an .mdoc the order of acquisition is unknown, and with it what a tilt saw before.
+    """
     facts = facts_of(stack)
     if series is None:
-        every = tuple(Tilt(section, float(tilt)) for section, tilt in enumerate(tilts))
+        every = tuple(Tilt(section, float(tilt), dose=dose) for section, tilt in enumerate(tilts))
         return TiltSeries(name, every, facts.pixel_size, facts.image_size, stack)
     known = zip(series.tilts, tilts, strict=True)
     every = tuple(replace(tilt, nominal_tilt_degrees=float(angle)) for tilt, angle in known)

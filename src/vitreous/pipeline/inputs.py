@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNSET = 1.0  # angstrom: what programs write that know no pixel size
+
 
 Angles = Annotated[
     Path | None,
@@ -27,22 +29,39 @@ PixelSize = Annotated[
         gt=0, alias="pixel", description="Angstrom a pixel of the stack, where its header is wrong."
     ),
 ]
-TiltAxis = Annotated[
-    float | None,
-    Field(
-        description="Nominal tilt axis, degrees counter-clockwise from the image's y axis. "
-        "Default: what the .mdoc or the header says."
-    ),
-]
 
 
-class RawInput(BaseModel):
-    """What is known of a raw stack, where the files don't say it."""
+class MicroscopeInput(BaseModel):
+    """How the microscope was set, where the files don't say it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
+    tilt_axis: Annotated[
+        float | None,
+        Field(
+            description="Nominal tilt axis, degrees counter-clockwise from the image's y axis. "
+            "Default: what the .mdoc or the header says."
+        ),
+    ] = None
+    kv: Annotated[
+        float | None, Field(gt=0, le=2000, description="Voltage. Default: what the .mdoc says.")
+    ] = None
+    cs: Annotated[
+        float | None, Field(ge=0, le=20, description="Spherical aberration, mm; kept for RELION.")
+    ] = None
+    amplitude_contrast: Annotated[
+        float | None, Field(ge=0, le=1, description="Share of it in the contrast; kept for RELION.")
+    ] = None
+    dose_per_tilt: Annotated[
+        float | None,
+        Field(gt=0, description="Electrons/A^2 of each tilt. Default: what the .mdoc says."),
+    ] = None
+
+
+class RawInput(MicroscopeInput):
+    """What is known of a raw stack, where the files don't say it."""
+
     angles: Angles = None
-    tilt_axis: TiltAxis = None
     pixel_size: PixelSize = None
 
 
@@ -77,7 +96,7 @@ class AlignmentInput(AlignmentFacts):
     ]
 
 
-class SeriesInput(AlignmentFacts):
+class SeriesInput(MicroscopeInput, AlignmentFacts):
     """What is known of raw series: their alignment, or as much as finding it takes."""
 
     alignment: Annotated[
@@ -87,11 +106,10 @@ class SeriesInput(AlignmentFacts):
             "STAR, Warp .xml, EMAN2 .json. Default: found from the images."
         ),
     ] = None
-    tilt_axis: TiltAxis = None
 
     def with_alignment(self, alignment: Path) -> AlignmentInput:
         """The same with an alignment at hand."""
-        facts = self.model_dump(exclude={"alignment", "tilt_axis"})
+        facts = self.model_dump(include=set(AlignmentFacts.model_fields))
         return AlignmentInput(alignment=alignment, **facts)
 
     def aligned_as(self, alignment: Path) -> AlignmentInput:
@@ -99,15 +117,21 @@ class SeriesInput(AlignmentFacts):
         return AlignmentInput(alignment=alignment, pixel_size=self.pixel_size)
 
 
+# -- opened ----------------------------------------------------------------------------------------
+
+
 def opened(
-    stack_path: Path, given: AlignmentInput, settings: "ReconstructSettings"
+    stack_path: Path,
+    given: AlignmentInput,
+    settings: "ReconstructSettings",
+    mdoc: Path | None = None,
 ) -> "tuple[MrcStack | TiffStack, Alignment]":
     """A stack and the alignment that belongs to it (or to the larger image it is a part of)."""
     from vitreous.formats.alignments import read_alignment
     from vitreous.records.images import StackFacts
     from vitreous.records.typed import excluded_sections
 
-    stack = opened_stack(stack_path, given.pixel_size)
+    stack = opened_stack(stack_path, given.pixel_size, mdoc)
     sections, rows, columns = stack.shape
     facts = StackFacts(sections, settings.full_image or (columns, rows), stack.pixel_size)
     alignment = read_alignment(
@@ -123,29 +147,110 @@ def opened(
 
 
 def opened_raw(
-    stack_path: Path, given: SeriesInput | RawInput
+    stack_path: Path, given: SeriesInput | RawInput, mdoc: Path | None = None
 ) -> "tuple[MrcStack | TiffStack, TiltSeries]":
-    """A raw stack, and what the microscope says of its tilts."""
-    from dataclasses import replace
+    """A raw stack, and what the microscope says of its tilts; what contradicts itself is said.
 
+    mdoc: where it isn't named like the stack.
+    """
+    from vitreous.formats.beside import mdoc_beside
     from vitreous.formats.nominal import raw_series
 
-    stack = opened_stack(stack_path, given.pixel_size)
-    series = raw_series(stack_path, stack, given.angles)
-    if given.tilt_axis is not None:
-        series = replace(series, nominal_axis_degrees=given.tilt_axis)
-    return stack, series
+    mdoc = mdoc or mdoc_beside(stack_path)
+    stack = opened_stack(stack_path, given.pixel_size, mdoc)
+    series = raw_series(
+        stack_path, stack, given.angles, mdoc=mdoc, dose_per_tilt=given.dose_per_tilt
+    )
+    compare_pixel_sizes(series.name, stack, given.pixel_size, mdoc)
+    return stack, as_given(series, given)
 
 
-def opened_stack(stack_path: Path, pixel_size: float | None) -> "MrcStack | TiffStack":
-    """A stack; what is odd about it is said."""
-    from vitreous.formats.images import open_images
+def opened_stack(
+    stack_path: Path, pixel_size: float | None = None, mdoc: Path | None = None
+) -> "MrcStack | TiffStack":
+    """A stack; what is odd about it is said.
 
+    Its pixel size is the one given, else the header's, else the .mdoc's, which is read where the
+    header has none, or 1 A, as programs write that know none.
+    """
+    from vitreous.formats.beside import mdoc_beside
+    from vitreous.formats.images import image_facts, open_images
+    from vitreous.formats.nominal import noted_pixel_size
+
+    if pixel_size is None and (mdoc := mdoc or mdoc_beside(stack_path)):
+        facts = image_facts(stack_path)
+        if facts.pixel_size in (None, UNSET):
+            pixel_size = noted_pixel_size(mdoc, facts.size)
     stack = open_images(stack_path, pixel_size)
     for remark in stack.header.remarks:
         odd = "pixel size" in remark and pixel_size is None
         log.log(logging.WARNING if odd else logging.DEBUG, "%s: %s", stack_path, remark)
     return stack
+
+
+def as_given(series: "TiltSeries", given: MicroscopeInput) -> "TiltSeries":
+    """A series with what is given put before what its files say."""
+    from dataclasses import replace
+
+    def settled(what: str, value: float | None, noted: float | None) -> float | None:
+        if value is None or noted is None:
+            return noted if value is None else value
+        if differ(value, noted):
+            log.warning("%s: %s %g is given, the files say %g", series.name, what, value, noted)
+        return value
+
+    return replace(
+        series,
+        nominal_axis_degrees=settled("tilt axis", given.tilt_axis, series.nominal_axis_degrees),
+        voltage_kv=settled("a voltage (kV) of", given.kv, series.voltage_kv),
+        spherical_aberration_mm=settled("Cs", given.cs, series.spherical_aberration_mm),
+        amplitude_contrast=settled(
+            "amplitude contrast", given.amplitude_contrast, series.amplitude_contrast
+        ),
+    )
+
+
+def compare_pixel_sizes(
+    name: str, stack: "MrcStack | TiffStack", given: float | None, mdoc: Path | None
+) -> None:
+    """Warn where the option, the header and the .mdoc have different pixel sizes."""
+    from vitreous.formats.nominal import noted_pixel_size
+
+    _, rows, columns = stack.shape
+    own = stack.header.pixel_size
+    said = {
+        "--pixel": given,
+        "its header": None if own == UNSET else own,
+        "its .mdoc": None if mdoc is None else noted_pixel_size(mdoc, (columns, rows)),
+    }
+    known = {source: size for source, size in said.items() if size}
+    if any(differ(size, stack.pixel_size) for size in known.values()):
+        listed = ", ".join(f"{size:g} of {source}" for source, size in known.items())
+        log.warning(
+            "%s: pixel sizes differ: %s; %g A is taken (--pixel says another)",
+            name, listed, stack.pixel_size,
+        )  # fmt: skip
+
+
+def differ(one: float, other: float) -> bool:
+    """Whether two numbers differ by more than rounding: 1 %."""
+    return abs(one - other) > 0.01 * max(abs(one), abs(other))
+
+
+def unsaid(stack_path: Path, given: SeriesInput, mdoc: Path | None = None) -> list[str]:
+    """What can't be done without and neither files nor options say, with the option's name."""
+    from vitreous.formats.beside import angles_beside, mdoc_beside
+    from vitreous.formats.images import image_facts
+    from vitreous.formats.nominal import noted_pixel_size
+
+    mdoc = mdoc or mdoc_beside(stack_path)
+    facts = image_facts(stack_path)
+    noted = mdoc and noted_pixel_size(mdoc, facts.size)
+    missing = [] if given.pixel_size or facts.pixel_size or noted else ["pixel size (--pixel)"]
+    angles = given.alignment or given.angles or mdoc or facts.has_angles
+    if not (angles or any(angles_beside(stack_path, end) for end in (".rawtlt", ".tlt"))):
+        missing.append("tilt angles (--angles, or NAME.rawtlt beside the stack)")
+    return missing
 
 
 def require_apart(output: Path, *inputs: Path | None) -> None:
