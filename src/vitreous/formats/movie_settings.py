@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vitreous.records.typed import AsNumber
+
 
 class MovieSettings(BaseModel):
     """How the frames of a movie are made of what its file holds."""
@@ -21,6 +23,7 @@ class MovieSettings(BaseModel):
     ] = None
     eer_upsampling: Annotated[
         Literal[1, 2, 4],
+        AsNumber,
         Field(description="Pixels of an EER frame along a side of the camera's: 1, 2 or 4."),
     ] = 1
     four_bits: Annotated[

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from vitreous.errors import UserError
 
@@ -57,6 +57,16 @@ def excluded_sections(text: str, count: int) -> list[int]:
         raise UserError("exclude_tilts leaves no tilt")
     return [number - 1 for number in numbers]
 
+
+def number_of(typed: object) -> object:
+    """A whole number as typed -> the number; anything else as it is, for pydantic to judge."""
+    if isinstance(typed, str) and re.fullmatch(r"-?\d+", typed):
+        return int(typed)
+    return typed
+
+
+AsNumber = BeforeValidator(number_of)
+"""For a choice of whole numbers: a command line hands over text, which no Literal[1, 2] takes."""
 
 Length = Annotated[str, AfterValidator(checked_length)]
 TiltList = Annotated[str, AfterValidator(checked_list)]

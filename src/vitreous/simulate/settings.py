@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vitreous.records.typed import Length, TiltList, angstrom
+from vitreous.records.typed import AsNumber, Length, TiltList, angstrom
 
 Pixels = Annotated[int, Field(ge=32)]
 
@@ -94,6 +94,7 @@ class SimulateSettings(BaseModel):
     phase_shift: Annotated[float, Field(description="Of a phase plate, degrees.")] = 0.0
     hand: Annotated[
         Literal[-1, 1],
+        AsNumber,
         Field(description="1: what is higher along z is less underfocused; -1: more."),
     ] = 1
     envelope: Annotated[float, Field(ge=0, description="B-factor of the optics, A^2.")] = 80.0
