@@ -22,7 +22,7 @@ class BlobSeries:
 
     @property
     def stack(self):
-        return ArrayStack(self.images, PIXEL_SIZE)
+        return ArrayStack(self.images, self.truth.pixel_size)
 
 
 def blob_series(
@@ -38,6 +38,8 @@ def blob_series(
     along_x=0.0,
     along_y=0.0,
     centre=0.0,
+    size=SIZE,
+    pixel_size=PIXEL_SIZE,
 ):
     """Dark blobs in a slab z = centre + tan(along_x) x + tan(along_y) y, turned by the tilts.
 
@@ -48,22 +50,22 @@ def blob_series(
     truth = alignment_from_angles(
         axes_degrees=axis,
         tilts_degrees=tilts,
-        shifts=rng.normal(0, spread * PIXEL_SIZE, (len(tilts), 2)),
-        image_size=(SIZE, SIZE),
-        pixel_size=PIXEL_SIZE,
+        shifts=rng.normal(0, spread * pixel_size, (len(tilts), 2)),
+        image_size=(size, size),
+        pixel_size=pixel_size,
     )
-    reach = SIZE * PIXEL_SIZE
+    reach = size * pixel_size
     blobs = rng.uniform(-1, 1, (3 * count, 3)) * [1.5 * reach, reach, thickness / 2]
     blobs[:, 2] += centre
     blobs[:, 2] += np.tan(np.deg2rad(along_x)) * blobs[:, 0]
     blobs[:, 2] += np.tan(np.deg2rad(along_y)) * blobs[:, 1]
     weight = rng.uniform(0.5, 1.5, len(blobs))
-    at = np.arange(SIZE)
-    images = np.empty((len(tilts), SIZE, SIZE), np.float32)
+    at = np.arange(size)
+    images = np.empty((len(tilts), size, size), np.float32)
     for view, seen in enumerate(truth.pixels(blobs)):
-        near = (np.abs(seen - SIZE / 2) < SIZE).all(1)
+        near = (np.abs(seen - size / 2) < size).all(1)
         x, y = (
-            np.exp(-((at - seen[near, axis, None]) ** 2) / (2 * (sigma / PIXEL_SIZE) ** 2))
+            np.exp(-((at - seen[near, axis, None]) ** 2) / (2 * (sigma / pixel_size) ** 2))
             for axis in (0, 1)
         )
         images[view] = LEVEL - y.T @ (weight[near, None] * x)

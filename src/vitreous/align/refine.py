@@ -28,6 +28,7 @@ LARGEST_PATCH_MOVE = 50.0
 LARGEST_MIXING = 30.0  # angstrom at the rim of the field
 BEYOND = 3000.0  # angstrom above and below together, in which more of the specimen is looked for
 THICKER, MARGIN = 1.2, 300.0  # a tomogram that cuts the slab's corners pulls the axis away
+DEEPEST = 9000.0  # angstrom, of a tomogram: what is thicker lets no electrons through at 60 degrees
 PATIENCE = 2  # rounds without a better score
 CONVERGED = 0.05  # of the residual: rms step of the views at the rim of the field
 
@@ -63,7 +64,7 @@ def refined(
     images: spline coefficients of images of `shape` (y, x) at the views' pixel size.
     """
     steps, nominal_tilts = steps_of(settings), views.tilts
-    depth = THICKER * thickness + MARGIN
+    depth = depth_for(thickness)
     anywhere = settings.largest_shift * max(shape) * views.pixel_size
     for half in (0, 1):
         slab = slab_for(shape, views, depth, settings.threshold)
@@ -72,7 +73,7 @@ def refined(
             progress(half * PASSES + done + 1, steps)
         extent = find_extent(images, views, slab_beyond(views, shape, depth), threads)
         views = views.raised(extent.middle / views.pixel_size)
-        depth = THICKER * max(extent.height, thickness) + MARGIN
+        depth = depth_for(max(extent.height, thickness))
         peaks = heights.mean(), heights.min()
         log.debug("matching: peaks of %.1f sd (least %.1f); slab %.0f A", *peaks, extent.thickness)
     slab = slab_for(shape, views, depth, settings.threshold)
@@ -88,6 +89,11 @@ def refined(
     extent = find_extent(images, best.views, slab_beyond(best.views, shape, depth), threads)
     centred = best.views.raised(extent.middle / best.views.pixel_size)
     return Refined(centred, best.bundle, slab, extent.lowered(extent.middle))
+
+
+def depth_for(thickness: float) -> float:
+    """Of the tomogram that views are matched with, for a specimen of `thickness`; angstrom."""
+    return min(THICKER * thickness + MARGIN, DEEPEST)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +125,7 @@ def bundle_rounds(
         planes, found = references(images, views, slab, threads)
         score = float(scores_at_rest(planes, found, views, slab.plane, threads).mean())
         displacements = measured(planes, found, views, slab, LARGEST_PATCH_MOVE, threads)
+        del planes, found  # before the next are made
         bundle = adjusted(views, nominal_tilts, displacements, field)
         yield Round(number, views, score, bundle)
         before, after = as_moves(views, field / 2), as_moves(bundle.views, field / 2)

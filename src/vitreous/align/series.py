@@ -101,10 +101,9 @@ def align_series(
     )
     used = tilts[images.sections]
     require_enough(used, images.reasons)
-    white = np.stack([whitened(image, images.pixel_size) for image in images.data])
     found = searched(images, used, nominal_axis_degrees, settings, threads, steps.part(1))
     shape = (images.data.shape[1], images.data.shape[2])
-    work = np.stack([coefficients(image) for image in white])
+    work = np.stack([coefficients(whitened(image, images.pixel_size)) for image in images.data])
     best = refined(
         work,
         found.best.views.at(images.pixel_size),
