@@ -43,8 +43,8 @@ def tilt_series(
     """The tilts of an .mdoc, in section order; path only for messages.
 
     Size and pixel size come from what is given, then the stack, then the file. A dose that is given
-    goes before the file's, earlier exposures too. Images that were taken again stay in, see
-    `retaken`; so do records that have no movie.
+    goes before the file's, and scales the earlier exposures that it states. Images that were taken
+    again stay in, see `retaken`; so do records that have no movie.
     """
     if mdoc.kind != "tilt series":
         raise FormatError(
@@ -57,15 +57,15 @@ def tilt_series(
     sections = [section for _, section in records]
     order = acquisition_order(sections, path)
     doses = [own_dose(section, path) for section in sections]
+    scale = 1.0
     if dose_per_tilt is not None:
-        _compare_doses(dose_per_tilt, doses, name)
+        scale = _scale_to(dose_per_tilt, doses, name)
         doses = [dose_per_tilt] * len(sections)
     elif not any(doses):
         doses = [dose_from_rate(section, path) for section in sections]
         if all(doses):
             log.warning("%s: doses are the camera's, which miss what the specimen held back", name)
-    stated = None if dose_per_tilt is not None else stated_exposures(sections, path)
-    before = stated or summed_exposures(doses, order)
+    before = stated_exposures(sections, path, scale) or summed_exposures(doses, order)
     tilts = tuple(
         Tilt(
             section=z,
@@ -227,18 +227,18 @@ def dose_from_rate(section: Section, path: Path | None = None) -> float | None:
     return rate * time / (pixel / (binning or 1)) ** 2
 
 
-def _compare_doses(given: float, doses: Sequence[float | None], name: str) -> None:
-    """Warn where a dose that is given isn't what the file says of most tilts."""
+def _scale_to(given: float, doses: Sequence[float | None], name: str) -> float:
+    """A dose that is given over what the file says of most tilts; 1 where it says nothing."""
     said = [dose for dose in doses if dose]
-    if said and not isclose(median(said), given, rel_tol=SAME_DOSE):
-        log.warning(
-            "%s: a dose of %g e/A^2 is given, its .mdoc says %.3g: %g is taken",
-            name, given, median(said), given,
-        )  # fmt: skip
+    if not said:
+        return 1.0
+    if not isclose(median(said), given, rel_tol=SAME_DOSE):
+        log.warning("%s: %g e/A^2 a tilt are given, the .mdoc says %.3g", name, given, median(said))
+    return given / median(said)
 
 
 def stated_exposures(
-    sections: Sequence[Section], path: Path | None = None
+    sections: Sequence[Section], path: Path | None = None, scale: float = 1.0
 ) -> list[float | None] | None:
     """e/A^2 that the specimen had seen before each image, as stated (PriorRecordDose).
 
@@ -248,7 +248,8 @@ def stated_exposures(
         _number(section.get("PriorRecordDose"), "PriorRecordDose", path, section)
         for section in sections
     ]
-    return prior if any(prior) and all(dose is not None for dose in prior) else None
+    known = [scale * dose for dose in prior if dose is not None]
+    return [*known] if any(known) and len(known) == len(sections) else None
 
 
 def summed_exposures(doses: Sequence[float | None], order: Sequence[int]) -> list[float | None]:

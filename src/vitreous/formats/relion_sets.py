@@ -259,7 +259,7 @@ def rows_of(series: TiltSeries | None, sections: Sequence[int]) -> list[dict[str
     rows, unknown = [], 0
     for section in sections:
         tilt = tilts.get(section)
-        row = dict(tilt.extra) if tilt else {}
+        row = _labels(tilt.extra) if tilt else {}
         if tilt:
             row |= {"rlnMicrographMovieName": tilt.movie} if tilt.movie else {}
             row["rlnTomoNominalStageTiltAngle"] = f"{tilt.nominal_tilt_degrees:.6f}"
@@ -273,6 +273,11 @@ def rows_of(series: TiltSeries | None, sections: Sequence[int]) -> list[dict[str
     return rows
 
 
+def _labels(extra: Mapping[str, str]) -> dict[str, str]:
+    """What is a STAR file's own of the fields kept: the keys of an .mdoc begin with a capital."""
+    return {label: word for label, word in extra.items() if label[:1].islower()}
+
+
 def row_of(series: TiltSeries | None, name: str) -> dict[str, str]:
     """What a series knows of itself, as a row of the set; optics that nobody knows are said."""
     known = {
@@ -280,7 +285,7 @@ def row_of(series: TiltSeries | None, name: str) -> dict[str, str]:
         "rlnSphericalAberration": series and series.spherical_aberration_mm,
         "rlnAmplitudeContrast": series and series.amplitude_contrast,
     }
-    row = dict(series.extra) if series else {}
+    row = _labels(series.extra) if series else {}
     row["rlnTomoName"] = name
     if guessed := [label for label, value in known.items() if value is None and label not in row]:
         said = ", ".join(f"{label} {OPTICS[label]:g}" for label in guessed)

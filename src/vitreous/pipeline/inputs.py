@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SAME_AXIS = 1.0  # degrees
 UNSET = 1.0  # angstrom: what programs write that know no pixel size
 
 
@@ -181,6 +182,8 @@ def opened_stack(
         facts = image_facts(stack_path)
         if facts.pixel_size in (None, UNSET):
             pixel_size = noted_pixel_size(mdoc, facts.size)
+            if pixel_size is not None:
+                log.info("%s: %g A/px of %s", stack_path, pixel_size, mdoc)
     stack = open_images(stack_path, pixel_size)
     for remark in stack.header.remarks:
         odd = "pixel size" in remark and pixel_size is None
@@ -192,16 +195,20 @@ def as_given(series: "TiltSeries", given: MicroscopeInput) -> "TiltSeries":
     """A series with what is given put before what its files say."""
     from dataclasses import replace
 
-    def settled(what: str, value: float | None, noted: float | None) -> float | None:
+    def settled(
+        what: str, value: float | None, noted: float | None, same: float = 0.0
+    ) -> float | None:
         if value is None or noted is None:
             return noted if value is None else value
-        if differ(value, noted):
+        if differ(value, noted) and abs(value - noted) > same:
             log.warning("%s: %s %g is given, the files say %g", series.name, what, value, noted)
         return value
 
     return replace(
         series,
-        nominal_axis_degrees=settled("tilt axis", given.tilt_axis, series.nominal_axis_degrees),
+        nominal_axis_degrees=settled(
+            "tilt axis", given.tilt_axis, series.nominal_axis_degrees, SAME_AXIS
+        ),
         voltage_kv=settled("a voltage (kV) of", given.kv, series.voltage_kv),
         spherical_aberration_mm=settled("Cs", given.cs, series.spherical_aberration_mm),
         amplitude_contrast=settled(

@@ -15,7 +15,7 @@ RECONSTRUCT_VERSION = 1
 
 
 def alignment_of(stack_path: Path, series: TiltSeries, settings: AlignSettings) -> Making:
-    """What decides an alignment: the stack, its nominal tilts and axis, settings."""
+    """What decides an alignment and what its files say: the stack, its tilts, optics, settings."""
     return Making(
         version=ALIGN_VERSION,
         inputs={
@@ -23,6 +23,11 @@ def alignment_of(stack_path: Path, series: TiltSeries, settings: AlignSettings) 
             "pixel_size": series.pixel_size,
             "tilts_degrees": series.nominal_tilts_degrees.tolist(),
             "nominal_axis_degrees": series.nominal_axis_degrees,
+            "voltage_kv": series.voltage_kv,
+            "spherical_aberration_mm": series.spherical_aberration_mm,
+            "amplitude_contrast": series.amplitude_contrast,
+            "doses": [tilt.dose for tilt in series.tilts],
+            "pre_exposures": [tilt.pre_exposure for tilt in series.tilts],
         },
         settings=settings.model_dump(),
         changed=settings.model_dump(exclude_defaults=True),
