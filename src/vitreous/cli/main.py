@@ -27,6 +27,7 @@ from vitreous.version import __version__
 
 COMMANDS = {
     "run": "Make tomograms of tilt series: the main job.",
+    "gain": "Turn a gain reference onto a session's movies, and find the camera's defects.",
     "align": "Align a raw tilt series without markers.",
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
     "reproject": "Project a volume into the tilts of an alignment.",

@@ -86,6 +86,14 @@ def logged_to(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def logged_beside(product: Path) -> Iterator[None]:
+    """The same beside a product: NAME.log, and NAME.err with the warnings and errors of this run."""
+    everything = _file(product.with_suffix(".log"), "a", logging.DEBUG)
+    with _heard(everything), _heard(_file(product.with_suffix(".err"), "w", logging.WARNING)):
+        yield
+
+
+@contextmanager
 def _heard(handler: logging.Handler) -> Iterator[None]:
     """Hand a handler all that vitreous logs meanwhile, and the error that ends it."""
     house = logging.getLogger("vitreous")

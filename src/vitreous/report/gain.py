@@ -27,13 +27,16 @@ def write_gain_picture(path: Path, gain: Floats, mean: Floats | None) -> None:
     if mean is not None:
         shown = [("mean of the movies", mean), *shown, ("mean times gain", mean * gain)]
     width = len(shown) * (SIDE + GAP) + GAP
-    page = Image.new("L", (width, 2 * (SIDE + CAPTION) + 3 * GAP), 255)
+    below = GAP + CAPTION + len(_whole(gain)) + GAP
+    page = Image.new("L", (width, below + CAPTION + len(_corner(gain)) + GAP), 255)
     draw = ImageDraw.Draw(page)
     for column, (name, image) in enumerate(shown):
         x = GAP + column * (SIDE + GAP)
-        for row, (part, what) in enumerate(((_whole(image), name), (_corner(image), "a corner"))):
-            y = GAP + row * (SIDE + CAPTION + GAP)
-            draw.text((x, y), f"{name}, {what}" if row else what, fill=0)
+        for y, part, text in (
+            (GAP, _whole(image), name),
+            (below, _corner(image), f"{name}, a corner"),
+        ):
+            draw.text((x, y), text, fill=0)
             page.paste(Image.fromarray(_greys(part)), (x, y + CAPTION))
     with atomic(path) as part_of_file:
         page.save(part_of_file, "PNG")
