@@ -54,6 +54,16 @@ def test_names_stay_text_and_what_the_dialect_allows_is_read():
     assert (third.name, third.columns, len(third)) == ("twice", {"rlnA": []}, 0)
 
 
+@pytest.mark.parametrize("name", ["TS 03 [new] (2)", 'it\'s "quoted"', "größe", "00255", "#3"])
+def test_a_table_may_have_any_name(name):
+    tables = [Table(name, {"rlnA": ["data_x", "y"], "rlnB": ["1", "2"]}) for _ in range(2)]
+
+    again = parse_star(star_text([*tables, Table("last", {"rlnA": ["1"]}, is_loop=False)]))
+
+    assert [table.name for table in again] == [name, name, "last"]
+    assert again[1].columns == tables[1].columns
+
+
 def test_a_short_row_is_filled_and_said(caplog):
     (table,) = parse_star("data_a\nloop_\n_x\n_y\n1 2\n3\n")
 

@@ -8,11 +8,12 @@ A file is a series of blocks `data_NAME`, each with a table: either a loop
     TS_01  4000
     TS_02  4000
 
-or, for one row, pairs `_rlnTomoName TS_01`. Values are words; blanks need quotes ('...' or
-"..."). A line is a row. Read are also: CRLF, comments anywhere, blocks without a name or with the
-same name, labels with any or no number, loops without rows, words that CIF reserves ($TMP),
-several tables in a block, and mmCIF. A row with fewer values than labels is filled up with empty
-ones (job files do that), one with more is an error. Values stay strings: '00255' is a name.
+or, for one row, pairs `_rlnTomoName TS_01`. NAME is the rest of its line, blanks too. Values are
+words; blanks need quotes ('...' or "..."). A line is a row. Read are also: CRLF, comments anywhere,
+blocks without a name or with the same name, labels with any or no number, loops without rows, words
+that CIF reserves ($TMP), several tables in a block, and mmCIF. A row with fewer values than labels
+is filled up with empty ones (job files do that), one with more is an error. Values stay strings:
+'00255' is a name.
 
 The grammar is gemmi's CIF; `_as_cif` mends beforehand what RELION's dialect has beyond it.
 """
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 WORDS = re.compile(r"""'(?:[^']|'(?=\S))*'(?!\S)|"(?:[^"]|"(?=\S))*"(?!\S)|\#.*|\S+""")
+COMMENT = re.compile(r"\s+#\s.*")
 RESERVED = re.compile(r"[$_;]|data_|loop_|save_|stop_|global_", re.IGNORECASE)
 POSITION = re.compile(r"^\w*:?(\d+):(\d+)(?:\(\d+\))?:? *")
 
@@ -213,6 +215,7 @@ def _as_cif(text: str, path: Path | None) -> _Mended:
     comments: list[str] = []
     out = []
     loop, width = 0, 0  # line of the loop we are in, number of its labels
+    parted = False  # by an empty line from what came before
     by_lines = not _is_mmcif(text)
     in_text = False  # between the semicolons of mmCIF
     for number, line in enumerate(text.split("\n"), 1):
@@ -225,8 +228,10 @@ def _as_cif(text: str, path: Path | None) -> _Mended:
             if stripped.strip("# "):
                 comments.append(stripped.lstrip("#").strip())
             line = ""
-        elif stripped.lower().startswith("data_") and (width < 2 or len(stripped.split()) == 1):
-            blocks.append((stripped.split()[0][5:], tuple(comments)))
+        elif stripped.lower().startswith("data_") and (
+            width < 2 or parted or len(stripped.split()) == 1
+        ):
+            blocks.append((COMMENT.sub("", stripped)[5:], tuple(comments)))
             line, comments, loop, width = f"data_{len(blocks)}", [], 0, 0
         elif stripped.lower() == "loop_":
             loop, width, rows[number] = number, 0, []
@@ -239,6 +244,7 @@ def _as_cif(text: str, path: Path | None) -> _Mended:
         elif by_lines and loop:
             rows[loop].append(number)
             line = _row(stripped, width, path, number)
+        parted = not stripped or (parted and not line)
         out.append(line)
     return _Mended("\n".join(out), blocks, rows)
 
