@@ -245,14 +245,21 @@ def differ(one: float, other: float) -> bool:
 
 
 def unsaid(stack_path: Path, given: SeriesInput, mdoc: Path | None = None) -> list[str]:
-    """What can't be done without and neither files nor options say, with the option's name."""
+    """What can't be done without and neither files nor options say, with the option's name.
+
+    Of files that can't be read nothing is missing: the step that reads them tells why.
+    """
+    from vitreous.errors import VitreousError
     from vitreous.formats.beside import angles_beside, mdoc_beside
     from vitreous.formats.images import image_facts
     from vitreous.formats.nominal import noted_pixel_size
 
     mdoc = mdoc or mdoc_beside(stack_path)
-    facts = image_facts(stack_path)
-    noted = mdoc and noted_pixel_size(mdoc, facts.size)
+    try:
+        facts = image_facts(stack_path)
+        noted = mdoc and noted_pixel_size(mdoc, facts.size)
+    except VitreousError:
+        return []
     missing = [] if given.pixel_size or facts.pixel_size or noted else ["pixel size (--pixel)"]
     angles = given.alignment or given.angles or mdoc or facts.has_angles
     if not (angles or any(angles_beside(stack_path, end) for end in (".rawtlt", ".tlt"))):
