@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numba starts its t
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the figures are those of the tests
 
+from accuracy_align import ALIGNMENT
 from figures import Figure, Section
 from figures_formats import GEOMETRY, ROUND_TRIPS, WARP_GRIDS
 from figures_kernels import KERNELS
@@ -35,6 +36,7 @@ SECTIONS = (
     RELION,
     REAL_SERIES,
     SIMULATED,
+    *ALIGNMENT,
 )
 ROOT = Path(__file__).parents[1]
 KEPT, PAGE = ROOT / ".accuracy", ROOT / "docs" / "accuracy.md"
@@ -48,11 +50,10 @@ the same figures.
 """
 
 
-def code_version() -> str:
-    """Digest of all sources that a figure may depend on."""
+def code_version(section: Section) -> str:
+    """Digest of the sources that its figures are made from."""
     digest = hashlib.sha256()
-    sources = [*ROOT.glob("src/**/*.py"), *ROOT.glob("src/**/*.cu"), *ROOT.glob("tests/**/*.py")]
-    for path in sorted([*sources, *ROOT.glob("bench/figures*.py")]):
+    for path in sorted({path for pattern in section.made_from for path in ROOT.glob(pattern)}):
         digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -70,6 +71,14 @@ def kept_or_measured(section: Section, row: str, version: str) -> Figure:
     )
     part.replace(path)
     return figure
+
+
+def summed_up(section: Section, figures: dict[str, Figure]) -> dict[str, Figure]:
+    """With the row that follows from the others."""
+    if section.summary is None:
+        return figures
+    name, over_all = section.summary
+    return figures | {name: over_all(list(figures.values()))}
 
 
 def text_of(section: Section, figures: dict[str, Figure]) -> str:
@@ -90,21 +99,24 @@ def only(section: Section, row: str | None) -> int:
     """Measure and print one section or one row of it."""
     names = [row] if row else list(section.rows)
     figures = {name: section.rows[name]() for name in names}
+    if row is None:
+        figures = summed_up(section, figures)
     print(text_of(section, figures))
     return 0 if all(figure.holds for figure in figures.values()) else 1
 
 
 def whole() -> int:
     """Measure what is missing and write the page."""
-    version, page, failed = code_version(), [HEAD], 0
+    page, failed = [HEAD], 0
     for section in SECTIONS:
         if section.needs_shared and not SHARED.is_dir():
             sys.exit(f"{section.title}: the reference data (folder 'shared') is not here")
-        figures = {}
+        figures, version = {}, code_version(section)
         for row in section.rows:
             figures[row] = kept_or_measured(section, row, version)
-            failed += not figures[row].holds
             print(section.key, row, *figures[row].cells, sep=" | ", flush=True)
+        figures = summed_up(section, figures)
+        failed += sum(not figure.holds for figure in figures.values())
         page.append(text_of(section, figures))
     PAGE.write_text("\n".join(page))
     print(f"wrote {PAGE}; {failed} figures don't hold")

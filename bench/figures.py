@@ -12,9 +12,22 @@ class Figure:
     holds: bool
 
 
+EVERYTHING = (
+    "src/**/*.py",
+    "src/**/*.cu",
+    "tests/**/*.py",
+    "bench/figures*.py",
+)
+"""All sources that a figure may depend on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table: its rows by name, the columns of their cells, and the test that holds them."""
+    """A table: its rows by name, the columns of their cells, and the test that holds them.
+
+    summary: name of a last row, and how it follows from the others. made_from: sources; where one
+    has changed, the rows are measured again.
+    """
 
     key: str
     title: str
@@ -23,6 +36,8 @@ class Section:
     rows: dict[str, Callable[[], Figure]]
     held_by: str
     needs_shared: bool = True
+    summary: tuple[str, Callable[[Sequence[Figure]], Figure]] | None = None
+    made_from: Sequence[str] = EVERYTHING
 
 
 def within(value: float, due: float, unit: str = "") -> Figure:
