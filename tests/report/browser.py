@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ OPTIONS = (
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
 )
+LONGEST = 300.0  # s that a browser may live: one that hangs is a failure, not a wait
 KEYS = {
     "ArrowRight": 39,
     "ArrowLeft": 37,
@@ -156,9 +158,12 @@ def chromium(program: str, profile: Path) -> Iterator[Browser]:
     ) as process:
         os.close(to_browser)
         os.close(from_browser)
+        watchdog = threading.Timer(LONGEST, process.kill)
+        watchdog.start()
         try:
             with os.fdopen(our_write, "wb", 0) as to, os.fdopen(our_read, "rb") as answers:
                 yield Browser(to, answers)
         finally:
+            watchdog.cancel()
             process.terminate()
             process.wait(20)
