@@ -47,4 +47,4 @@ def test_a_terminal_shows_a_bar(
         logging.getLogger("vitreous").setLevel(logging.NOTSET)
 
     assert "back-projection" in (shown := capsys.readouterr().err)
-    assert "3/4" in shown
+    assert "75 %" in shown

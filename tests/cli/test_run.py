@@ -17,7 +17,7 @@ from tests.series import BEADS, PIXEL_SIZE, place_of, volume_of, write_series, w
 from vitreous.pipeline.state import state_of
 
 LOGS = ["reconstruct.err", "reconstruct.log"]
-PRODUCTS = ["manifest.json", *LOGS]
+ENDINGS = [".mrc", "_key.jpg", "_slices.png", "_xy.jpg", "_xz.jpg", "_zy.jpg"]
 FAILED = ["failure.json", *LOGS]
 
 
@@ -39,6 +39,11 @@ def run(vitreous, tmp_path):
     return call
 
 
+def products_named(name):
+    """What lies in the folder of a reconstruction that went well."""
+    return sorted(["manifest.json", *LOGS, *(name + ending for ending in ENDINGS)])
+
+
 def products_of(name, folder):
     """The folder of a series' reconstruction, and the names in it."""
     step = folder / "project" / name / "reconstruct"
@@ -53,7 +58,7 @@ def test_a_series_becomes_a_tomogram_a_picture_a_log_and_a_manifest(run, series,
 
     assert ended.code == 0
     step, names = products_of("ts", tmp_path)
-    assert names == [*PRODUCTS, "ts.mrc", "ts_slices.png"]
+    assert names == products_named("ts")
     volume, voxel_size, _ = volume_of(step / "ts.mrc")
     assert (volume.shape, voxel_size) == ((30, 56, 64), PIXEL_SIZE)
     expected = BEADS[0] / PIXEL_SIZE + (32, 28, 15)
@@ -118,9 +123,7 @@ def test_a_series_keeps_its_name(run, tmp_path, name):
     ended = run(series.stack, alignment=series.transforms)
 
     assert ended.code == 0
-    assert products_of(name, tmp_path)[1] == sorted(
-        [*PRODUCTS, f"{name}.mrc", f"{name}_slices.png"]
-    )
+    assert products_of(name, tmp_path)[1] == products_named(name)
 
 
 def test_a_packed_stack_is_the_same_series(run, series, tmp_path):
@@ -166,6 +169,8 @@ def test_a_series_that_fails_doesnt_stop_the_others(run, tmp_path):
     assert (
         f"error: three failed: {tmp_path} holds no alignment for three.mrc: three.xf" in ended.said
     )
+    assert re.search(r"\ntwo     reconstruct  .*two.mrc: byte", ended.said)
+    assert "             -> Was it copied to the end" in ended.said
     assert ended.said.splitlines()[-1] == "error: 2 of 4 series failed: two, three; 2 made"
     for name in ("one", "four"):
         assert f"{name}.mrc" in products_of(name, tmp_path)[1]
@@ -183,15 +188,16 @@ def test_one_alignment_for_several_series_is_refused(run, series, tmp_path):
     assert "is one alignment, but there are several inputs: give the folder" in ended.said
 
 
-def test_two_series_of_one_name_are_refused_before_any_work(run, series, tmp_path):
+def test_of_two_series_of_one_name_nothing_is_made_but_of_the_others(run, series, tmp_path):
     (tmp_path / "b").mkdir()
-    other = write_series(tmp_path / "b")
+    other, third = write_series(tmp_path / "b"), write_series(tmp_path, "third")
 
-    ended = run(series.stack, other.stack, alignment=tmp_path)
+    ended = run(series.stack, other.stack, third.stack, alignment=tmp_path)
 
     assert ended.code == 1
     assert f"{series.stack} and {other.stack} are both series ts" in ended.said
-    assert not (tmp_path / "project").exists()
+    assert ended.said.splitlines()[-1] == "error: 1 of 2 series failed: ts; 1 made"
+    assert "third.mrc" in products_of("third", tmp_path)[1]
 
 
 # -- what goes wrong -------------------------------------------------------------------------------
@@ -248,7 +254,7 @@ def test_a_read_only_project_is_told(vitreous, series, tiny_disk):
 
     assert ended.code == 1
     assert ended.said.count("\n") == 1
-    assert "project/ts/reconstruct: can't be made: Read-only file system" in ended.said
+    assert "project can't be made: Read-only file system" in ended.said
 
 
 def test_a_file_in_the_projects_place_is_told(vitreous, series, tmp_path):
@@ -260,7 +266,7 @@ def test_a_file_in_the_projects_place_is_told(vitreous, series, tmp_path):
     )
 
     assert ended.code == 1
-    assert "can't be made: Not a directory" in ended.said
+    assert "project is a file, not the folder of a project" in ended.said
 
 
 def test_an_input_is_never_replaced_by_its_tomogram(run, tmp_path):
@@ -276,8 +282,12 @@ def test_an_input_is_never_replaced_by_its_tomogram(run, tmp_path):
     assert series.stack.read_bytes() == before
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "scancel"])
-def test_an_end_in_the_middle_leaves_nothing_half_written(tmp_path, ending):
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143)],
+    ids=["Ctrl-C", "scancel"],
+)
+def test_an_end_in_the_middle_leaves_nothing_half_written(tmp_path, ending, code):
     images = np.random.default_rng(1).normal(size=(15, 300, 300))
     series = write_series(tmp_path, images=images, size=(300, 300))
     command = [Path(sys.executable).with_name("vitreous"), "run", series.stack]
@@ -293,8 +303,9 @@ def test_an_end_in_the_middle_leaves_nothing_half_written(tmp_path, ending):
     process.send_signal(ending)
     _, said = process.communicate(timeout=60)
 
-    assert process.returncode == 130
-    assert said.splitlines()[-1] == "error: interrupted"
+    assert process.returncode == code
+    goes_on = f"'vitreous run --project {tmp_path / 'project'}' goes on"
+    assert said.splitlines()[-1] == f"error: interrupted: {goes_on}"
     assert "Traceback" not in said
     assert products_of("ts", tmp_path)[1] == [*LOGS, "running.json"]
     assert (step / "reconstruct.log").read_text().endswith("ERROR interrupted\n")

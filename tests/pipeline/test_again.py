@@ -120,7 +120,7 @@ def test_a_manifest_is_not_believed_about_a_later_product(words, step):
     main([*words, "--weighting", "none"])
     step.manifest.write_bytes(old)
 
-    main(words)
+    main([*words, "--weighting", "ramp"])
 
     assert np.array_equal(volume_of(step.product(".mrc"))[0], expected)
 

@@ -31,7 +31,7 @@ def align(
       vitreous align TS_03.mrc --tilt-axis 85.3 --output aligned
     """
     from vitreous.cli.progress import progress_bar
-    from vitreous.cli.run import series_name
+    from vitreous.formats.beside import series_name
     from vitreous.errors import OutputError
     from vitreous.pipeline.inputs import opened_raw, require_apart
     from vitreous.pipeline.logs import logged_to

@@ -22,6 +22,7 @@ LIBRARIES = (
     "pydantic",
     "rich",
     "pillow",
+    "tomlkit",
 )
 
 Row = tuple[str, str]

@@ -1,7 +1,7 @@
 """`vitreous`: the commands, and how they end.
 
 Exit codes: 0 done, 1 it could not be done, 2 the command line or a kind of file isn't understood,
-130 interrupted.
+130 interrupted (Ctrl-C), 143 told to stop (SIGTERM).
 """
 
 import os
@@ -28,6 +28,7 @@ from vitreous.version import __version__
 COMMANDS = {
     "run": "Make tomograms of tilt series: the main job.",
     "gain": "Turn a gain reference onto a session's movies, and find the camera's defects.",
+    "status": "Say how far a project is: series, steps, what failed and why.",
     "align": "Align a raw tilt series without markers.",
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
     "reproject": "Project a volume into the tilts of an alignment.",
@@ -90,7 +91,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     if words is None:
         words = sys.argv[1:]
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's Ctrl-C
+        signal.signal(signal.SIGTERM, terminate)
     try:
         build(called(words)).meta(words)
         sys.stdout.flush()
@@ -103,9 +104,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except VitreousError as error:
         complain(str(error))
         return 1
-    except KeyboardInterrupt:
-        complain("interrupted")
-        return 130
+    except KeyboardInterrupt as stop:
+        complain(str(stop) or "interrupted")
+        return 143 if isinstance(stop, Terminated) else 130
     except MemoryError as error:
         complain(f"out of memory ({error}): allow less with --memory, bin, or use fewer --cpus")
         return 1
@@ -124,6 +125,15 @@ def main(words: Sequence[str] | None = None) -> int:
         complain(validation_message(error))
         return 2
     return 0
+
+
+class Terminated(KeyboardInterrupt):
+    """A batch system's Ctrl-C."""
+
+
+def terminate(number: int, frame: object) -> None:
+    """Stop as at Ctrl-C: products stay whole."""
+    raise Terminated
 
 
 def install_completion() -> None:

@@ -1,25 +1,41 @@
 """`vitreous run`: the main job."""
 
 import logging
+import shlex
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from vitreous.align.settings import AlignSettings
 from vitreous.cli.inputs import Computing, DryRun
-from vitreous.pipeline.inputs import AlignmentInput, SeriesInput
+from vitreous.pipeline.inputs import SeriesInput
 from vitreous.reconstruct.settings import ReconstructSettings
 
 if TYPE_CHECKING:
-    from vitreous.align.settings import AlignSettings
+    from collections.abc import Iterator
+
+    from vitreous.pipeline.jobs import Job
+    from vitreous.pipeline.project_file import SeriesSettings
+    from vitreous.pipeline.series import Outcome
 
 log = logging.getLogger(__name__)
 
-ALIGNMENTS = (".xf", ".aln", ".star", ".xml", ".json", ".tlt")
+SECONDS_BETWEEN_PAGES = 10.0  # of the project: it grows with the number of series
+
+Only = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--only",
+        help="Run these series only: names or patterns (TS_*). Settings given with it are theirs.",
+    ),
+]
 
 
 def run(
-    inputs: list[Path],
+    inputs: Sequence[Path] = (),
     /,
     *,
     project: Path,
@@ -27,251 +43,174 @@ def run(
     settings: Annotated[
         ReconstructSettings, Parameter(name="*")
     ] = ReconstructSettings.model_construct(),  # noqa: B008
+    align: Annotated[AlignSettings, Parameter(name="align")] = AlignSettings.model_construct(),  # noqa: B008
+    only: Only = (),
     computing: Annotated[Computing, Parameter(name="*")] = Computing.model_construct(),  # noqa: B008
     dry_run: DryRun = False,
 ) -> None:
-    """Make tomograms of tilt series: INPUTS are stacks, raw or with an alignment.
+    """Make tomograms of tilt series: INPUTS are stacks, raw or with an alignment, or folders.
 
     A raw stack is aligned first, without markers; its tilt angles are those of --angles, of the
-    .rawtlt, .mdoc or .tlt beside it or of its header. For one input --alignment is a file; for
+    .rawtlt, .mdoc or .tlt beside it or of its header. For one series --alignment is a file; for
     several a folder that holds one for each, named like the stack.
 
     Each series gets a folder in --project with a folder for each step: alignment, tomogram, three
     orthogonal slices as a picture, logs, manifest. What is done already isn't done again. A series
-    that fails doesn't stop the others.
+    that fails doesn't stop the others. Inputs and options are kept in vitreous.toml in the project;
+    a later run needs the project only, and options given then change what is kept.
 
       vitreous run TS_03.mrc --project demo
 
-      vitreous run TS_03.mrc --project demo --alignment TS_03.xf --thickness 300nm
+      vitreous run session --project demo --tilt-axis 85.3 --thickness 300nm
+
+      vitreous run --project demo --only TS_03 --exclude-tilts 1,41
     """
-    from vitreous.errors import UserError, VitreousError
+    from vitreous.pipeline.project_file import SeriesSettings
 
-    require_different_names(inputs)
-    require_alignment_for_its_facts(given, alone=len(inputs) == 1)
-    failed: dict[Path, str] = {}
-    skipped = 0
-    for stack in inputs:
-        try:
-            if given.alignment is not None:
-                alignment = alignment_for(stack, given.alignment, alone=len(inputs) == 1)
-                aligned = given.with_alignment(alignment)
-            elif dry_run:
-                foresee_raw_series(stack, project, given, settings, computing)
-                continue
-            else:
-                aligned = align_stack(stack, project, given, settings, computing)
-            if dry_run:
-                foresee_series(stack, project, aligned, settings, computing)
-            elif not run_series(stack, project, aligned, settings, computing):
-                skipped += 1
-        except (VitreousError, OSError, MemoryError) as error:
-            if len(inputs) == 1:
-                raise
-            failed[stack] = str(error) or type(error).__name__
-            log.error("%s failed: %s", series_name(stack), error)
-    before = f"; {skipped} up to date already" if skipped else ""
-    if failed:
-        say_failed(failed)
-        names = ", ".join(series_name(stack) for stack in failed)
-        made = len(inputs) - len(failed) - skipped
-        done = "" if dry_run else f"; {made} made{before}"
-        raise UserError(f"{len(failed)} of {len(inputs)} series failed: {names}{done}")
-    if not dry_run:
-        log.info("done: %d series in %s%s", len(inputs), project, before)
+    jobs, text = jobs_of(project, inputs, SeriesSettings(given, align, settings), only)
+    if dry_run:
+        from vitreous.cli.foresee import foresee_run
 
-
-def say_failed(failed: dict[Path, str]) -> None:
-    """A table of the series that failed: name, what is wrong and what to do."""
-    width = max(len(series_name(stack)) for stack in failed)
-    log.info("%-*s  what failed, why, and what to do", width, "series")
-    for stack, why in failed.items():
-        log.info("%-*s  %s", width, series_name(stack), why)
-
-
-def series_name(stack: Path) -> str:
-    """TS_03.mrc.gz -> TS_03."""
-    name = stack.name.removesuffix(".gz").removesuffix(".bz2")
-    return Path(name).stem
-
-
-def require_different_names(inputs: list[Path]) -> None:
-    """Raise a `UserError` where two series would share a folder of the project."""
-    from vitreous.errors import UserError
-
-    of_name: dict[str, Path] = {}
-    for stack in inputs:
-        other = of_name.setdefault(series_name(stack), stack)
-        if other is not stack:
-            raise UserError(
-                f"{other} and {stack} are both series {series_name(stack)}: give them names of "
-                "their own, or run them in projects of their own"
-            )
-
-
-def require_alignment_for_its_facts(given: SeriesInput, *, alone: bool) -> None:
-    """Raise a `UserError` for options that have nothing to work on."""
-    from vitreous.errors import UserError
-
-    if given.alignment is not None:
-        if given.tilt_axis is not None:
-            raise UserError("--tilt-axis is for finding an alignment, --alignment gives one")
+        foresee_run(jobs, computing.share())
         return
-    idle = [name for name in ("x_tilts", "tomogram", "aretomo_kernel") if getattr(given, name)]
-    if idle:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
-        raise UserError(f"{options}: only with --alignment")
-    if given.angles is not None and not alone:
+    keep(text, project)
+    try:
+        outcomes = list(outcomes_of(jobs, computing))
+    except KeyboardInterrupt as stop:
+        goes_on = f"interrupted: 'vitreous run --project {shlex.quote(str(project))}' goes on"
+        raise type(stop)(goes_on) from None
+    conclude(outcomes, project)
+
+
+# -- what is to be done ----------------------------------------------------------------------------
+
+
+def jobs_of(
+    project: Path, inputs: Sequence[Path], options: "SeriesSettings", only: Sequence[str]
+) -> "tuple[list[Job], str]":
+    """The series to be run, and the text of vitreous.toml with what the command line gives."""
+    from vitreous.errors import UserError
+    from vitreous.pipeline.intake import chosen, find_series
+    from vitreous.pipeline.jobs import jobs_for
+    from vitreous.pipeline.project_file import parse, read_text, with_options
+
+    before = read_text(project)
+    listed = inputs or parse(before, project).inputs
+    if not listed:
         raise UserError(
-            f"{given.angles} is one list of angles, but there are several inputs: put NAME.rawtlt "
-            "beside each"
+            f"{project} has no series yet: name stacks or folders, 'vitreous run TS_03.mrc "
+            f"--project {project}'"
         )
+    sources = chosen(find_series(listed), only)
+    names = [source.name for source in sources] if only else None
+    text, lost = with_options(before, inputs, options, names)
+    for sentence in lost:
+        log.warning("%s", sentence)
+    return jobs_for(sources, parse(text, project), project), text
 
 
-def alignment_for(stack: Path, given: Path, *, alone: bool) -> Path:
-    """The alignment file of a stack: the file given, or the one named like it in the folder."""
+def keep(text: str, project: Path) -> None:
+    """Write vitreous.toml where it isn't so already."""
+    from vitreous.errors import OutputError
+    from vitreous.formats.products import write_text
+    from vitreous.pipeline.project_file import NAME, read_text
+
+    if text == read_text(project):
+        return
+    try:
+        project.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{project} can't be made: {error.strerror}") from error
+    write_text(project / NAME, text)
+
+
+# -- doing it --------------------------------------------------------------------------------------
+
+
+def outcomes_of(jobs: "Sequence[Job]", computing: Computing) -> "Iterator[Outcome]":
+    """Run what isn't up to date; what is costs next to nothing."""
+    from vitreous.pipeline.logs import unheard
+    from vitreous.pipeline.series import steps_to_do, up_to_date
+
+    with unheard():
+        steps = {job: steps_to_do(job) for job in jobs}
+    todo = [job for job in jobs if steps[job]]
+    yield from (up_to_date(job) for job in jobs if not steps[job])
+    if not todo:
+        return
+    from vitreous.cli.run_progress import shown
+    from vitreous.pipeline.forecast import forecast
+    from vitreous.pipeline.runner import run_all
+
+    share = computing.share()
+    with unheard():
+        forecasts = [forecast(job, steps[job], share) for job in todo]
+    with shown(forecasts) as progress:
+        written = float("-inf")
+        for outcome in run_all(todo, share, forecasts, progress.watch):
+            progress.ended(outcome.name)
+            if len(todo) > 1:
+                say(outcome)
+            if time.monotonic() - written > SECONDS_BETWEEN_PAGES or progress.is_over:
+                write_page(jobs[0].project)
+                written = time.monotonic()
+            yield outcome
+
+
+def write_page(project: Path) -> None:
+    """Write the page of the project; where that can't be, its products are no worse for it."""
+    from vitreous.errors import OutputError
+    from vitreous.pipeline.pages import write_project_page
+
+    try:
+        write_project_page(project)
+    except OutputError as error:
+        log.warning("no report: %s", error)
+
+
+def say(outcome: "Outcome") -> None:
+    """One line for a series that ended; what it warned of was said as it came."""
+    from vitreous.cli.run_progress import duration
+
+    if outcome.how == "failed":
+        log.error("%s failed: %s", outcome.name, outcome.why)
+        return
+    log.info("%s: done in %s", outcome.name, duration(outcome.seconds))
+
+
+# -- how it ended ----------------------------------------------------------------------------------
+
+
+def conclude(outcomes: "Sequence[Outcome]", project: Path) -> None:
+    """Say in one sentence what succeeded, failed, was skipped; what failed in a table before."""
     from vitreous.errors import UserError
 
-    if not given.is_dir():
-        if not alone:
-            raise UserError(
-                f"{given} is one alignment, but there are several inputs: give the folder with an "
-                "alignment for each"
-            )
-        return given
-    found = [given / f"{series_name(stack)}{suffix}" for suffix in ALIGNMENTS]
-    there = [path for path in found if path.exists()]
-    if not there:
-        raise UserError(f"{given} holds no alignment for {stack.name}: {found[0].name} or the like")
-    return there[0]
-
-
-def foresee_series(
-    stack_path: Path,
-    project: Path,
-    given: AlignmentInput,
-    settings: ReconstructSettings,
-    computing: Computing,
-) -> None:
-    """Say what `run_series` would do."""
-    from vitreous.pipeline.inputs import opened
-    from vitreous.pipeline.project import StepFolder
-    from vitreous.pipeline.tomogram import foresee
-
-    folder = StepFolder(project, series_name(stack_path), "reconstruct")
-    stack, alignment = opened(stack_path, given, settings)
-    foresee(stack, alignment, settings, folder.product(".mrc"), share=computing.share())
-
-
-def foresee_raw_series(
-    stack_path: Path,
-    project: Path,
-    given: SeriesInput,
-    settings: ReconstructSettings,
-    computing: Computing,
-) -> None:
-    """Say what aligning and reconstructing would do; sizes are those of the nominal geometry."""
-    from vitreous.pipeline.inputs import opened_raw
-    from vitreous.pipeline.makings import alignment_of
-    from vitreous.pipeline.project import StepFolder
-    from vitreous.pipeline.tomogram import foresee, nominal_alignment
-
-    name = series_name(stack_path)
-    folder = StepFolder(project, name, "align")
-    stack, series = opened_raw(stack_path, given)
-    how = align_settings(settings)
-    if folder.holds(alignment_of(stack_path, series, how)):
-        log.info("%s: the alignment is up to date", name)
-        aligned = given.aligned_as(folder.product(".star"))
-        foresee_series(stack_path, project, aligned, settings, computing)
+    failed = [outcome for outcome in outcomes if outcome.how == "failed"]
+    if failed and len(outcomes) == 1:
+        raise UserError(f"{failed[0].why} {failed[0].hint}".rstrip())
+    parts = []
+    if skipped := sum(outcome.how == "up to date" for outcome in outcomes):
+        parts.append(f"{skipped} up to date already")
+    if doubtful := [outcome.name for outcome in outcomes if outcome.trusted is False]:
+        parts.append(f"the alignment of {', '.join(doubtful)} can't be trusted: see the report")
+    if not failed:
+        log.info("%s", "; ".join([f"done: {len(outcomes)} series in {project}", *parts]))
         return
-    tilts, axis = series.nominal_tilts_degrees, series.nominal_axis_degrees
-    log.info(
-        "would align %d tilts, %.2f to %.2f degrees, nominal axis %s, into %s",
-        len(tilts),
-        tilts.min(),
-        tilts.max(),
-        "unknown" if axis is None else f"{axis:.2f}",
-        folder.path,
-    )
-    output = StepFolder(project, name, "reconstruct").product(".mrc")
-    foresee(stack, nominal_alignment(series), settings, output, share=computing.share())
+    for line in table_of_failures(failed):
+        log.info("%s", line)
+    names = ", ".join(outcome.name for outcome in failed)
+    made = sum(outcome.how == "made" for outcome in outcomes)
+    first = f"{len(failed)} of {len(outcomes)} series failed: {names}"
+    raise UserError("; ".join([first, f"{made} made", *parts]))
 
 
-def align_stack(
-    stack_path: Path,
-    project: Path,
-    given: SeriesInput,
-    settings: ReconstructSettings,
-    computing: Computing,
-) -> AlignmentInput:
-    """Align a raw series, unless that is done; returns the alignment."""
-    from vitreous.cli.progress import progress_bar
-    from vitreous.pipeline.inputs import opened_raw, require_apart
-    from vitreous.pipeline.logs import logged
-    from vitreous.pipeline.makings import alignment_of
-    from vitreous.pipeline.project import StepFolder
+def table_of_failures(failed: "Sequence[Outcome]") -> list[str]:
+    """Series, step, why, and below it what to do."""
+    from vitreous.cli.tables import lined_up
 
-    folder = StepFolder(project, series_name(stack_path), "align")
-    how = align_settings(settings)
-    with logged(folder) as step_log:
-        changed = how.model_dump(exclude_defaults=True)
-        log.debug("settings that differ from the defaults: %s", changed or "none")
-        stack, series = opened_raw(stack_path, given)
-        require_apart(folder.product(".tlt"), given.angles)
-        making = alignment_of(stack_path, series, how)
-        if folder.holds(making):
-            folder.settle()
-            log.info("%s: the alignment is up to date", folder.series)
-        else:
-            from vitreous.pipeline.steps import align
-
-            folder = step_log.begin()
-            with progress_bar(f"aligning {folder.series}") as progress:
-                align(
-                    folder, making, stack_path, stack, series, how,
-                    share=computing.share(), progress=progress,
-                )  # fmt: skip
-    return given.aligned_as(folder.product(".star"))
-
-
-def align_settings(settings: ReconstructSettings) -> "AlignSettings":
-    """Tilts that are excluded have no part in the alignment either."""
-    from vitreous.align.settings import AlignSettings
-
-    return AlignSettings(exclude_tilts=settings.exclude_tilts)
-
-
-def run_series(
-    stack_path: Path,
-    project: Path,
-    given: AlignmentInput,
-    settings: ReconstructSettings,
-    computing: Computing,
-) -> bool:
-    """One series: reconstruct, show, and write down what was done; False: it was done already."""
-    from vitreous.cli.progress import progress_bar
-    from vitreous.pipeline.inputs import opened, require_apart
-    from vitreous.pipeline.logs import logged
-    from vitreous.pipeline.makings import reconstruction_of
-    from vitreous.pipeline.project import StepFolder
-
-    folder = StepFolder(project, series_name(stack_path), "reconstruct")
-    require_apart(folder.product(".mrc"), stack_path, given.alignment)
-    with logged(folder) as step_log:
-        changed = settings.model_dump(exclude_defaults=True)
-        log.debug("settings that differ from the defaults: %s", changed or "none")
-        stack, alignment = opened(stack_path, given, settings)
-        making = reconstruction_of(stack_path, given.alignment, stack, alignment, settings)
-        if folder.holds(making):
-            folder.settle()
-            log.info("%s: the tomogram is up to date", folder.series)
-            return False
-        from vitreous.pipeline.steps import reconstruct
-
-        folder = step_log.begin()
-        with progress_bar(f"reconstructing {folder.series}") as progress:
-            reconstruct(
-                folder, making, stack, alignment, settings,
-                share=computing.share(), progress=progress,
-            )  # fmt: skip
-    return True
+    rows = [("series", "step", "why, and what to do")]
+    for outcome in failed:
+        rows.append((outcome.name, outcome.step, outcome.why))
+        if outcome.hint:
+            rows.append(("", "", f"-> {outcome.hint}"))
+    return lined_up(rows)

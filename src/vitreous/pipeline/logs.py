@@ -87,10 +87,21 @@ def logged_to(path: Path) -> Iterator[None]:
 
 @contextmanager
 def logged_beside(product: Path) -> Iterator[None]:
-    """The same beside a product: NAME.log, and NAME.err with the warnings and errors of this run."""
+    """The same beside a product: NAME.log, and NAME.err with this run's warnings and errors."""
     everything = _file(product.with_suffix(".log"), "a", logging.DEBUG)
     with _heard(everything), _heard(_file(product.with_suffix(".err"), "w", logging.WARNING)):
         yield
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Say nothing of what is looked at now and done later."""
+    filtered = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(filtered)
 
 
 @contextmanager

@@ -1,0 +1,150 @@
+"""What is to be made of each series: where it is, what is known of it, its settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vitreous.align.settings import AlignSettings
+from vitreous.errors import UserError
+from vitreous.pipeline.inputs import AlignmentInput, SeriesInput, unsaid
+from vitreous.pipeline.intake import Source
+from vitreous.pipeline.project import StepFolder
+from vitreous.pipeline.project_file import ProjectFile
+from vitreous.reconstruct.settings import ReconstructSettings
+
+ALIGNMENTS = (".xf", ".aln", ".star", ".xml", ".json", ".tlt")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One series to be run; a worker process takes it as it is."""
+
+    project: Path
+    source: Source
+    given: SeriesInput
+    align: AlignSettings
+    reconstruct: ReconstructSettings
+
+    @property
+    def name(self) -> str:
+        """The name of the series."""
+        return self.source.name
+
+    @property
+    def stack(self) -> Path:
+        """The stack of a series without a problem."""
+        assert self.source.stack is not None
+        return self.source.stack
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps that it takes: an alignment that is given isn't found again."""
+        return ("align", "reconstruct") if self.given.alignment is None else ("reconstruct",)
+
+    @property
+    def alignment(self) -> AlignmentInput:
+        """The alignment given, or where the one that we find will lie."""
+        if self.given.alignment is not None:
+            return self.given.with_alignment(self.given.alignment)
+        return self.given.aligned_as(self.folder("align").product(".star"))
+
+    @property
+    def align_settings(self) -> AlignSettings:
+        """Tilts that the tomogram leaves out have no part in the alignment either."""
+        lists = filter(None, (self.align.exclude_tilts, self.reconstruct.exclude_tilts))
+        return self.align.model_copy(update={"exclude_tilts": ",".join(dict.fromkeys(lists))})
+
+    def folder(self, step: str) -> StepFolder:
+        """Where a step leaves its products."""
+        return StepFolder(self.project, self.name, step)
+
+
+def jobs_for(sources: Sequence[Source], settings: ProjectFile, project: Path) -> list[Job]:
+    """A job for each series, with its own settings; what it lacks is the problem of its source."""
+    require_one_each(settings, sources)
+    return told_missing([job_for(source, settings, project) for source in sources])
+
+
+def job_for(source: Source, settings: ProjectFile, project: Path) -> Job:
+    """The job of one series."""
+    own = settings.settings_for(source.name)
+    given, problem = own.given, source.problem
+    if source.stack is not None and not problem:
+        try:
+            require_uses(given)
+            if given.alignment is not None:
+                found = alignment_for(source.stack, source.name, given.alignment)
+                given = given.model_copy(update={"alignment": found})
+        except UserError as error:
+            problem = str(error)
+    return Job(project, replace(source, problem=problem), given, own.align, own.reconstruct)
+
+
+def told_missing(jobs: Sequence[Job]) -> list[Job]:
+    """Jobs with what neither files nor options say as their problem.
+
+    Where that holds for all of them, all is named in one UserError.
+    """
+    missing = {
+        job.name: unsaid(job.stack, job.given, job.source.mdoc)
+        for job in jobs
+        if not job.source.problem
+    }
+    if jobs and all(missing.get(job.name) for job in jobs):
+        raise UserError(f"nothing says {'; '.join(settings_missing(missing))}")
+    return [
+        replace(
+            job, source=replace(job.source, problem=f"nothing says its {' and its '.join(lost)}")
+        )
+        if (lost := missing.get(job.name))
+        else job
+        for job in jobs
+    ]
+
+
+def settings_missing(missing: Mapping[str, Sequence[str]]) -> list[str]:
+    """'the pixel size (--pixel) of TS_1, TS_2': each setting with the series that lack it."""
+    settings = dict.fromkeys(setting for lost in missing.values() for setting in lost)
+    lacking = {each: [name for name in missing if each in missing[name]] for each in settings}
+    return [f"the {each} of {', '.join(names)}" for each, names in lacking.items()]
+
+
+def require_uses(given: SeriesInput) -> None:
+    """Raise a `UserError` for what is given and has nothing to work on."""
+    if given.alignment is not None:
+        if given.tilt_axis is not None:
+            raise UserError("--tilt-axis is for finding an alignment, --alignment gives one")
+        return
+    idle = [name for name in ("x_tilts", "tomogram", "aretomo_kernel") if getattr(given, name)]
+    if idle:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        raise UserError(f"{options}: only with --alignment")
+
+
+def require_one_each(settings: ProjectFile, sources: Sequence[Source]) -> None:
+    """Raise a `UserError` where one alignment or list of angles is given for several series."""
+    given = settings.settings_for("").given
+    require_uses(given)
+    if len(sources) < 2:
+        return
+    if given.alignment is None and given.angles is not None:
+        raise UserError(
+            f"{given.angles} is one list of angles, but there are several inputs: put NAME.rawtlt "
+            "beside each"
+        )
+    if given.alignment is not None and not given.alignment.is_dir():
+        raise UserError(
+            f"{given.alignment} is one alignment, but there are several inputs: give the folder "
+            "with an alignment for each"
+        )
+
+
+def alignment_for(stack: Path, name: str, given: Path) -> Path:
+    """The alignment file of a stack: the file given, or the one named like it in the folder."""
+    if not given.is_dir():
+        return given
+    found = [given / f"{name}{suffix}" for suffix in ALIGNMENTS]
+    there = [path for path in found if path.exists()]
+    if not there:
+        raise UserError(f"{given} holds no alignment for {stack.name}: {found[0].name} or the like")
+    return there[0]
