@@ -135,7 +135,11 @@ def _with_tilts(
 
 def _with_axis(series: TiltSeries, stack: MrcStack | TiffStack) -> TiltSeries:
     """The axis of SerialEM's title in the header, where nothing better is known."""
-    if series.nominal_axis_degrees is not None or not isinstance(stack, MrcStack):
+    if series.nominal_axis_degrees is not None:
+        return replace(series, nominal_axis_source=".mdoc")
+    if not isinstance(stack, MrcStack):
         return series
     titles = Mdoc((), tuple(Section("T", label) for label in stack.header.labels))
-    return replace(series, nominal_axis_degrees=nominal_axis(titles))
+    axis = nominal_axis(titles)
+    source = "" if axis is None else "header of the stack"
+    return replace(series, nominal_axis_degrees=axis, nominal_axis_source=source)

@@ -16,6 +16,7 @@ def facts_of_alignment(found: Aligned, series: TiltSeries) -> dict[str, Any]:
     return {
         "axis_degrees": found.axis_degrees,
         "nominal_axis_degrees": found.nominal_axis_degrees,
+        "nominal_axis_source": series.nominal_axis_source,
         "thickness_angstrom": found.alignment.thickness_angstrom,
         "used_tilts": [int(section) + 1 for section in found.alignment.sections],
         "left_out_tilts": {section + 1: reason for section, reason in found.left_out.items()},

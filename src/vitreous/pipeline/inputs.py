@@ -209,6 +209,9 @@ def as_given(series: "TiltSeries", given: MicroscopeInput) -> "TiltSeries":
         nominal_axis_degrees=settled(
             "tilt axis", given.tilt_axis, series.nominal_axis_degrees, SAME_AXIS
         ),
+        nominal_axis_source=(
+            series.nominal_axis_source if given.tilt_axis is None else "option --tilt-axis"
+        ),
         voltage_kv=settled("a voltage (kV) of", given.kv, series.voltage_kv),
         spherical_aberration_mm=settled("Cs", given.cs, series.spherical_aberration_mm),
         amplitude_contrast=settled(

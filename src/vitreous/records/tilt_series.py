@@ -44,7 +44,7 @@ class TiltSeries:
     """A series: its tilts in section order, and what holds for all of them.
 
     image_size (x, y) px; pixel_size A/px; nominal_axis_degrees: tilt axis counter-clockwise from
-    the image's y axis, as the microscope states it.
+    the image's y axis, as the microscope states it; nominal_axis_source: where that was read.
     """
 
     name: str
@@ -53,6 +53,7 @@ class TiltSeries:
     image_size: tuple[int, int]
     stack: ImageStack | None = None
     nominal_axis_degrees: float | None = None
+    nominal_axis_source: str = ""
     voltage_kv: float | None = None
     spherical_aberration_mm: float | None = None
     amplitude_contrast: float | None = None
