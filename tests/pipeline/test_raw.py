@@ -136,13 +136,16 @@ def test_one_failed_series_among_others_is_told_in_a_table(raw, tmp_path, capfd)
 
     said = capfd.readouterr().err.splitlines()
     assert code == 1
-    assert said[-1] == "error: 2 of 3 series failed: lost, broken [1]; 1 made"
-    table = said[said.index("series      what failed, why, and what to do") + 1 : -1]
-    assert [line[:12].rstrip() for line in table] == ["lost", "broken [1]"]
-    assert "nothing says at which angles" in table[0]
-    assert "the file ends in section 9" in table[1]
+    assert said[-1] == (
+        "error: 2 of 3 series failed: lost, broken [1]; 1 made; the alignment of ts can't be "
+        "trusted: see the report"
+    )
+    table = said[said.index("series      step   why, and what to do") + 1 : -1]
+    assert {line[:17].strip() for line in table} == {"lost        align", "broken [1]  align", ""}
+    assert any("nothing says its tilt angles" in line for line in table)
+    assert any("the file ends in section 9" in line for line in table)
     assert steps_of(project)[1].product(".mrc").exists()
-    assert "nothing says at which angles" in steps_of(project, "lost")[0].errors.read_text()
+    assert "nothing says its tilt angles" in steps_of(project, "lost")[0].errors.read_text()
 
 
 # -- killed ----------------------------------------------------------------------------------------
