@@ -169,6 +169,15 @@ def test_a_folder_without_stacks_gives_those_of_its_subfolders_one_level_down(tm
     assert found_in(tmp_path) == [("TS_4", "TS_4.mrc", None)]
 
 
+def test_an_mdoc_in_one_subfolder_goes_with_the_stack_in_another(tmp_path):
+    stack(tmp_path / "stacks" / "TS_1.mrc")
+    mdoc(tmp_path / "mdocs" / "TS_1.mrc.mdoc", "TS_1.mrc")
+
+    (source,) = find_series([tmp_path])
+
+    assert source == Source("TS_1", tmp_path / "stacks/TS_1.mrc", tmp_path / "mdocs/TS_1.mrc.mdoc")
+
+
 def test_a_project_has_no_raw_stacks(tmp_path):
     volume_folder = tmp_path / "TS_1" / "reconstruct"
     volume_folder.mkdir(parents=True)

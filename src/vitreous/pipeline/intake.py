@@ -1,8 +1,9 @@
 """Which series there are in what a user names: stacks, .mdoc files, folders.
 
 A folder's series are the stacks that lie in it; where it has none, those in its subfolders, one
-level down, as facilities keep a folder for each series. What is no raw stack by its name or its
-header is passed over and said. A file that is named itself is taken for what it is named.
+level down: facilities keep a folder for each series, or one for stacks and one for .mdoc files.
+What is no raw stack by name or header is passed over and said. A file that is named itself is
+taken for what it is named.
 """
 
 import difflib
@@ -117,7 +118,8 @@ def source_of_mdoc(path: Path, folder: "Folder") -> Source:
         return Source(name, None, path, f"{path} is of a {mdoc.kind}, not of a tilt series")
     if stack := folder.stack_of(path, mdoc):
         return Source(series_name(stack), stack, path)
-    problem = f"{path}: its stack {base_name(mdoc.get('ImageFile'))} isn't there"
+    wanted = base_name(mdoc.get("ImageFile")) or image_name(path)
+    problem = f"{path}: its stack {wanted} isn't there"
     if movies := movies_of(mdoc):
         problem += f", only the names of {len(movies)} movies. {LATER}"
     return Source(name, None, path, problem)
@@ -290,7 +292,7 @@ def same_name(one: str, other: str) -> bool:
 def told_apart(sources: Iterable[Source]) -> list[Source]:
     """Sources of different names; of what shares a name nothing is made.
 
-    A stack that was named twice counts once.
+    A stack that was named twice counts once; an .mdoc in one folder goes with the stack in another.
     """
     of_name: dict[str, list[Source]] = {}
     for source in sources:
@@ -298,7 +300,7 @@ def told_apart(sources: Iterable[Source]) -> list[Source]:
         if not any(is_same(source, other) for other in alike):
             alike.append(source)
     warn_of_case(alike[0].name for alike in of_name.values())
-    return [alike[0] if len(alike) == 1 else contested(alike) for alike in of_name.values()]
+    return [joined(alike) or contested(alike) for alike in of_name.values()]
 
 
 def is_same(one: Source, other: Source) -> bool:
@@ -306,6 +308,17 @@ def is_same(one: Source, other: Source) -> bool:
     if one.stack is None or other.stack is None:
         return one == other
     return one.stack.resolve() == other.stack.resolve()
+
+
+def joined(alike: Sequence[Source]) -> Source | None:
+    """The source that those of one name are: only one, or a stack here and its .mdoc there."""
+    if len(alike) == 1:
+        return alike[0]
+    stacks = [source for source in alike if source.stack and not source.mdoc]
+    notes = [source for source in alike if source.mdoc and not source.stack]
+    if len(alike) == 2 and stacks and notes:
+        return Source(stacks[0].name, stacks[0].stack, notes[0].mdoc, stacks[0].problem)
+    return None
 
 
 def contested(sources: Sequence[Source]) -> Source:
