@@ -109,11 +109,10 @@ def column_profiles(images: Floats, views: Views, slab: Slab, threads: int = 1) 
             )
             product = (one * other).reshape(slab.depth, -1, BLOCKS, size)
             values[:, block] += product.sum((1, 3), dtype=float) / size**2
-    values = values.reshape(slab.depth, -1)
     middle = (np.arange(BLOCKS) - (BLOCKS - 1) / 2) * size
     y, x = np.meshgrid(middle, middle, indexing="ij")
     z = np.arange(slab.depth, dtype=np.float64) - (slab.depth - 1) / 2
-    return Profiles(values, x.ravel(), y.ravel(), z)
+    return Profiles(values.reshape(slab.depth, -1), x.ravel(), y.ravel(), z)
 
 
 def best_interval(profile: Array) -> tuple[int, int]:
