@@ -10,6 +10,7 @@ import pytest
 from tests.align.blobs import PIXEL_SIZE, blob_series
 from tests.series import beads_seen, tilts_seen, write_series, write_stack
 from vitreous.formats.imod import write_angles
+from vitreous.formats.star import read_star
 from vitreous.pipeline.state import state_of
 
 TILTS = np.arange(-60, 61, 5.0)
@@ -139,7 +140,7 @@ def test_blank_tilts_are_left_out_with_their_reason(run, session, tmp_path, blob
     images[20, :10] = np.nan
     session("blank", images)
 
-    ended = run("--tilt-axis=-4.3")
+    ended = run("--tilt-axis=-4.3", "--kv", 200, "--cs", 2.7, "--dose-per-tilt", 3)
 
     assert ended.code == 0
     for said in (
@@ -149,9 +150,19 @@ def test_blank_tilts_are_left_out_with_their_reason(run, session, tmp_path, blob
         "1280 NaN or infinite pixels were replaced by their image's mean: tilt 21 (40.0 degrees)",
     ):
         assert said in ended.said
-    left_out = manifest_of(tmp_path, "blank", "align")["left_out_tilts"]
-    assert list(left_out) == ["4", "11", "16"]
+    manifest = manifest_of(tmp_path, "blank", "align")
+    assert list(manifest["left_out_tilts"]) == ["4", "11", "16"]
     assert manifest_of(tmp_path, "blank", "reconstruct")["left_out_tilts"] == [4, 11, 16]
+    _assert_optics_are_kept(manifest, tmp_path / "project" / "blank" / "align" / "blank.star")
+
+
+def _assert_optics_are_kept(manifest, star):
+    """What the options said is in the manifest and in RELION's table."""
+    made_of = manifest["inputs"]
+    assert (made_of["voltage_kv"], made_of["spherical_aberration_mm"]) == (200, 2.7)
+    assert made_of["doses"] == [3.0] * COUNT
+    (row,) = read_star(star)[0].rows()
+    assert (float(row["rlnVoltage"]), float(row["rlnSphericalAberration"])) == (200, 2.7)
 
 
 def test_all_that_is_missing_is_named_in_one_message_before_any_work(run, session, tmp_path):

@@ -27,7 +27,9 @@ Angles = Annotated[
 PixelSize = Annotated[
     float | None,
     Field(
-        gt=0, alias="pixel", description="Angstrom a pixel of the stack, where its header is wrong."
+        gt=0,
+        alias="pixel",
+        description="Angstrom a pixel, where the stack's header is wrong or has none.",
     ),
 ]
 
@@ -45,7 +47,7 @@ class MicroscopeInput(BaseModel):
         ),
     ] = None
     kv: Annotated[
-        float | None, Field(gt=0, le=2000, description="Voltage. Default: what the .mdoc says.")
+        float | None, Field(gt=0, le=2000, description="Voltage, kV. Default: what the .mdoc says.")
     ] = None
     cs: Annotated[
         float | None, Field(ge=0, le=20, description="Spherical aberration, mm; kept for RELION.")

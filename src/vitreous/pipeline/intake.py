@@ -138,8 +138,12 @@ def sources_in(path: Path) -> list[Source]:
     """The series of a folder, else those of its subfolders."""
     if found := sources_right_in(path):
         return found
-    below = sorted(folder for folder in path.iterdir() if folder.is_dir() and is_shown(folder))
-    return [source for folder in below for source in sources_right_in(folder)]
+    for folder in sorted(below for below in path.iterdir() if below.is_dir() and is_shown(below)):
+        try:
+            found += sources_right_in(folder)
+        except UserError as error:  # such as lost+found
+            log.warning("passed over: %s", error)
+    return found
 
 
 def sources_right_in(path: Path) -> list[Source]:
