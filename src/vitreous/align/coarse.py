@@ -83,6 +83,7 @@ def _spectrum(images: Floats, views: Views, plane: Plane, i: int) -> NDArray[np.
 
 
 def _coefficient(one: NDArray[np.complex64], other: NDArray[np.complex64]) -> float:
-    """Correlation coefficient of two half spectra."""
+    """Correlation coefficient of two half spectra; 0 where a view has left the plane."""
     product = np.vdot(one, other).real
-    return float(product / np.sqrt(np.vdot(one, one).real * np.vdot(other, other).real))
+    powers = np.vdot(one, one).real * np.vdot(other, other).real
+    return float(product / np.sqrt(powers)) if powers > 0 else 0.0
