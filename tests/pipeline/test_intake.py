@@ -297,9 +297,10 @@ def test_names_that_differ_in_case_only_are_warned_of(tmp_path, caplog):
     assert "series TS and ts differ in their case only" in caplog.text
 
 
-def test_a_name_that_no_folder_can_have_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"'\.\.' can't be the name of a series"):
-        find_series([stack(tmp_path / "...mrc")])
+@pytest.mark.parametrize("name", ["..", "vitreous.toml"])
+def test_a_name_that_no_folder_of_a_project_can_have_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=rf"'{name}' can't be the name of a series"):
+        find_series([stack(tmp_path / f"{name}.mrc")])
 
 
 # -- chosen ----------------------------------------------------------------------------------------
@@ -328,3 +329,5 @@ def test_a_pattern_without_a_series_names_the_nearest():
 
     with pytest.raises(UserError, match=r"--only TS_3: there is no such series.*nearest: TS_03"):
         chosen(sources, ["lam*", "TS_3"])
+    with pytest.raises(UserError, match=r"--only xyz: .*no such series; there are lamella_1, TS"):
+        chosen(sources, ["xyz"])

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 FEWEST_IMAGES = 2  # of a series, to be taken for one
 ANGLES = (".rawtlt", ".tlt")
+FILES_OF_A_PROJECT = ("vitreous.toml", "report.html")
 OF_MOVIES = ("movie", "frame tilt series")
 BY_NAME = (
     (re.compile(r"_(evn|odd|even)$", re.IGNORECASE), "half stacks, by their names"),
@@ -354,7 +355,7 @@ def warn_of_case(names: Iterable[str]) -> None:
 
 def require_folder_name(name: str) -> None:
     """Raise a `UserError` for a name that no folder of a project can have."""
-    if name in ("", ".", ".."):
+    if name in ("", ".", "..", *FILES_OF_A_PROJECT):
         raise UserError(f"'{name}' can't be the name of a series: give the file another name")
 
 
@@ -379,8 +380,7 @@ def matching(pattern: str, names: Sequence[str]) -> list[str]:
     spelt = one_spelling(pattern)
     found = literal or [name for name in names if fnmatch.fnmatchcase(one_spelling(name), spelt)]
     if not found:
-        near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.4) or names[:3]
-        raise UserError(
-            f"--only {pattern}: there is no such series; the nearest: {', '.join(near)}"
-        )
+        near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.4)
+        said = f"the nearest: {', '.join(near)}" if near else f"there are {', '.join(names[:9])}"
+        raise UserError(f"--only {pattern}: there is no such series; {said}")
     return found
