@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitreous.align.clean import Mask, Repaired, cleaned, filled, hot_pixels
+from vitreous.align.clean import Mask, Repaired, cleaned, hot_pixels
 from vitreous.align.dark import blank_reason, dark_reasons
 from vitreous.kernels import fourier
 from vitreous.records.images import ImageStack
@@ -75,10 +75,5 @@ def read_images(
 
 def read_image(stack: ImageStack, section: int, hot: Mask) -> tuple[Floats, Repaired, str | None]:
     """An image repaired, what was repaired, and why it holds nothing, if so."""
-    raw = stack.read(section)
-    whole, missing = filled(raw)
-    blank = blank_reason(whole, missing)
-    if blank:
-        return whole, Repaired(missing=missing), blank
-    image, repaired = cleaned(raw, hot)
-    return image, repaired, None
+    image, repaired = cleaned(stack.read(section), hot)
+    return image, repaired, blank_reason(image, repaired.missing)
