@@ -53,20 +53,18 @@ class FramesOnTheWay:
         self.xz = Frames(np.zeros((len(y), depth, width), np.float32), y)
         self.zy = Frames(np.zeros((len(x), height, depth), np.float32), x)
 
-    def add(self, row: int, slab: NDArray[np.generic]) -> None:
+    def add(self, row: int, slab: Floats) -> None:
         """Count rows row, row + 1, ... of the volume: (z, rows, x)."""
         rows = slab.shape[1]
         for frame, (first, last) in enumerate(self.xy.voxels):
-            self._add_rows(self.xy.data[frame], row, slab[first:last].mean(0, dtype=np.float32))
+            self._add_rows(self.xy.data[frame], row, slab[first:last].mean(0))
         for frame, (first, last) in enumerate(self.zy.voxels):
-            seen = slab[:, :, first:last].mean(2, dtype=np.float32)
-            self._add_rows(self.zy.data[frame], row, seen.T)
+            seen = np.einsum("zyx->yz", slab[:, :, first:last])  # fast on few x
+            self._add_rows(self.zy.data[frame], row, seen / np.float32(last - first))
         for frame, (first, last) in enumerate(self.xz.voxels):
             inside = slab[:, max(first - row, 0) : max(min(last - row, rows), 0)]
             if inside.shape[1]:
-                whole = binned(
-                    binned(inside.sum(1, dtype=np.float32), self.binning).T, self.binning
-                )
+                whole = binned(binned(inside.sum(1), self.binning).T, self.binning)
                 self.xz.data[frame] += whole.T / np.float32(last - first)
 
     def _add_rows(self, frame: Floats, row: int, seen: Floats) -> None:
