@@ -92,18 +92,22 @@ def binned(image: Floats, binning: int) -> Floats:
 
 
 def contrasted(frames: Frames, pixel_size: float) -> NDArray[np.uint8]:
-    """Low-passed and grey, one contrast for all frames, row 0 at the bottom."""
-    smooth = np.stack([smoothed(frame, pixel_size) for frame in frames.data])
-    low, high = np.percentile(_inner(smooth), (DARKEST, BRIGHTEST))
-    share = (smooth[:, ::-1] - low) / ((high - low) or 1.0)
-    return (np.clip(share, 0, 1) * 255).astype(np.uint8)
+    """Low-passed and grey, one contrast for all frames, row 0 at the bottom.
 
-
-def _inner(frames: Floats) -> Floats:
-    """The middle third of the frames without their margins: what lies outside decides nothing."""
-    count, rows, columns = frames.shape
+    The middle third without its margins decides; what lies outside the specimen doesn't.
+    """
+    count, rows, columns = frames.data.shape
     third, top, left = count // 3, rows // 10, columns // 10
-    return frames[third : count - third, top : rows - top, left : columns - left]
+    inner = [
+        smoothed(frame, pixel_size)[top : rows - top, left : columns - left]
+        for frame in frames.data[third : count - third]
+    ]
+    low, high = np.percentile(inner, (DARKEST, BRIGHTEST))
+    greys = np.empty(frames.data.shape, np.uint8)
+    for grey, frame in zip(greys, frames.data, strict=True):
+        share = (smoothed(frame, pixel_size)[::-1] - low) / ((high - low) or 1.0)
+        grey[:] = np.clip(share, 0, 1) * 255
+    return greys
 
 
 def write_frames(greys: NDArray[np.uint8], path: Path) -> dict[str, int]:
