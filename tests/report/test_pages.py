@@ -1,6 +1,7 @@
 """The pages of a project: what they say, and that they stand alone."""
 
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -133,6 +134,17 @@ def test_an_interrupted_series_shows_what_it_has(project):
     assert "the reconstruction was interrupted: the same command goes on with it." in page.text
     assert len(page.all("div", **{"class": "thumb"})) == 9
     assert page.all("input", type="range") == []
+
+
+def test_what_an_earlier_run_left_is_not_taken_for_new(project, tmp_path):
+    shutil.copytree(project / "ts", tmp_path / "ts")
+    StepFolder(tmp_path, "ts", "reconstruct").fail("the disk is full", "make room")
+
+    page = Page(write_series_page(tmp_path, "ts"))
+
+    assert "trusted; the reconstruction failed." in page.text
+    assert "What is shown of the reconstruction was left by an earlier run." in page.text
+    assert len(page.all("input", type="range")) == 3
 
 
 def test_an_alignment_that_was_given_is_called_so(project):

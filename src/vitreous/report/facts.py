@@ -159,6 +159,11 @@ class Step:
         """The step as a noun."""
         return STEP_NAMES.get(self.name, self.name)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether nothing is left to do in it."""
+        return self.how in ("done", "given")
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -186,7 +191,12 @@ class Series:
     @property
     def stopped(self) -> Step | None:
         """The step that isn't done."""
-        return next((step for step in self.steps if step.how not in ("done", "given")), None)
+        return next((step for step in self.steps if not step.is_behind), None)
+
+    @property
+    def earlier(self) -> list[str]:
+        """Of which steps all that is shown was left by an earlier run."""
+        return [step.title for step in self.steps if step.versions and not step.is_behind]
 
     @property
     def wall_seconds(self) -> float:
@@ -223,15 +233,17 @@ class Series:
     def sentence(self) -> str:
         """What happened, in one sentence."""
         parts = []
-        if self.aligned:
+        new = {step.name for step in self.steps if step.is_behind}
+        tomogram = self.tomogram if "reconstruct" in new else None
+        if self.aligned and "align" in new:
             used, of = len(self.aligned.used), len(self.aligned.tilts)
             parts.append(f"{used} of {of} tilts aligned, {self.trust}")
-        elif self.tomogram:
-            used, of = self.tilts_used or (0, 0)
-            parts.append(f"{used} of {of} tilts used, in an alignment that was given")
-        if self.tomogram:
-            size = " \u00d7 ".join(map(str, self.tomogram.size))
-            parts.append(f"tomogram of {size} voxels at {self.tomogram.voxel_size:.4g} \u00c5")
+        elif tomogram:
+            of = tomogram.used + tomogram.left_out
+            parts.append(f"{tomogram.used} of {of} tilts used, in an alignment that was given")
+        if tomogram:
+            size = " \u00d7 ".join(map(str, tomogram.size))
+            parts.append(f"tomogram of {size} voxels at {tomogram.voxel_size:.4g} \u00c5")
         if step := self.stopped:
             parts.append(_stopped(step))
         said = "; ".join(parts)
