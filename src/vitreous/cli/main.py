@@ -29,6 +29,7 @@ COMMANDS = {
     "run": "Make tomograms of tilt series: the main job.",
     "gain": "Turn a gain reference onto a session's movies, and find the camera's defects.",
     "status": "Say how far a project is: series, steps, what failed and why.",
+    "newstack": "Join a tilt series' images into its stack, in order of angle.",
     "align": "Align a raw tilt series without markers.",
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
     "reproject": "Project a volume into the tilts of an alignment.",
@@ -39,6 +40,9 @@ COMMANDS = {
     "doctor": "Say what this installation and machine have, and what is missing.",
 }
 """Name and summary of every command; `vitreous NAME` calls `vitreous.cli.NAME.NAME`."""
+
+FACES = {"imod": "IMOD's programs with their own options: vitreous imod newstack -in ..."}
+"""Command lines of other programs; `vitreous NAME` calls `vitreous.faces.NAME.run`."""
 
 MESSAGES = Group("Messages", sort_key=90)
 
@@ -65,6 +69,8 @@ def build(loaded: Collection[str] = COMMANDS) -> App:
             app.command(function, name=name, help=paragraphs(function.__doc__))
         else:
             app.command(Command(name=name, help=summary))
+    for name, summary in FACES.items():
+        app.command(Command(name=name, help=summary))
     app.command(install_completion, name="--install-completion")
 
     app.meta.suppress_keyboard_interrupt = False
@@ -93,7 +99,11 @@ def main(words: Sequence[str] | None = None) -> int:
         words = sys.argv[1:]
         signal.signal(signal.SIGTERM, terminate)
     try:
-        build(called(words)).meta(words)
+        if words and words[0] in FACES:
+            set_up_logging(verbose=False, quiet=False)
+            import_module(f"vitreous.faces.{words[0]}").run(words[1:])
+        else:
+            build(called(words)).meta(words)
         sys.stdout.flush()
     except CycloptsError as error:
         complain(usage_message(error))

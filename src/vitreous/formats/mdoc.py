@@ -129,4 +129,7 @@ def _lines(fields: Fields) -> list[str]:
 
 def as_mapping(fields: Fields) -> Mapping[str, str]:
     """Lines as a mapping; of keys that stand twice the first counts."""
-    return {key: value.strip() for key, value in reversed(fields)}
+    mapping: dict[str, str] = {}
+    for key, value in fields:
+        mapping.setdefault(key, value.strip())
+    return mapping
