@@ -1,9 +1,13 @@
 """A project on disk: one folder a series, one folder a step, and what a step leaves there.
 
+PROJECT/report.html                 the page of all series
+PROJECT/SERIES/report.html          the page of one
 PROJECT/SERIES/align/SERIES.xf .tlt .xtilt .aln .star   the alignment
+                     SERIES_tilts.jpg          all tilts, small, for the page
                      align.log, align.err, manifest.json
                reconstruct/SERIES.mrc          the tomogram
                            SERIES_slices.png   three orthogonal slices
+                           SERIES_xy.jpg _xz.jpg _zy.jpg _key.jpg   slices for the pages
                            reconstruct.log     what was done, first what differs from defaults
                            reconstruct.err     warnings and errors of the last run
                            manifest.json       inputs, settings, products, cost, versions
