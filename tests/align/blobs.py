@@ -40,17 +40,22 @@ def blob_series(
     centre=0.0,
     size=SIZE,
     pixel_size=PIXEL_SIZE,
+    jumps=None,
 ):
     """Dark blobs in a slab z = centre + tan(along_x) x + tan(along_y) y, turned by the tilts.
 
-    spread: of the shifts, px; noise: standard deviation beside blobs of depth about 1.
+    spread: of the shifts, px; jumps: of views, (x, y) px besides; noise: standard deviation beside
+    blobs of depth about 1.
     """
     rng = np.random.default_rng(seed)
     tilts = np.arange(-60, 61, 5.0) if tilts is None else np.asarray(tilts, float)
+    shifts = rng.normal(0, spread * pixel_size, (len(tilts), 2))
+    for view, jump in (jumps or {}).items():
+        shifts[view] += np.array(jump) * pixel_size
     truth = alignment_from_angles(
         axes_degrees=axis,
         tilts_degrees=tilts,
-        shifts=rng.normal(0, spread * pixel_size, (len(tilts), 2)),
+        shifts=shifts,
         image_size=(size, size),
         pixel_size=pixel_size,
     )
