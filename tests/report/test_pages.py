@@ -116,7 +116,7 @@ def test_time_memory_settings_files_and_hand_are_there(project):
     assert "exclude-tilts = 3" in text
     assert "thickness = " in text
     assert "reconstruct/ts.mrc the tomogram 2.46 MB" in text
-    assert "Hand undetermined" in text
+    assert "Hand, tilt sense undetermined; x' = x cos(tilt) + z sin(tilt)" in text
     assert "no nominal axis was known" in text
 
 

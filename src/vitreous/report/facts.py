@@ -46,10 +46,8 @@ class Aligned:
     axis_degrees: float
     nominal_axis_degrees: float | None
     nominal_axis_source: str
-    thickness_angstrom: float | None
     score: float
     trusted: bool
-    hand: str
     tilts: tuple[Tilt, ...]
     axis_curve: tuple[tuple[float, float], ...]
     slab: Slab
@@ -175,7 +173,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """All that is known of one series. key: a small JPEG that stands for it."""
+    """All that is known of one series. key: a small JPEG that stands for it; hand: of its maps."""
 
     name: str
     how: How
@@ -183,6 +181,7 @@ class Series:
     warnings: tuple[str, ...] = ()
     aligned: Aligned | None = None
     tomogram: Tomogram | None = None
+    hand: str = ""
     tiles: Sheet | None = None
     planes: tuple[Plane, ...] = ()
     key: bytes | None = None
