@@ -3,10 +3,8 @@
 import json
 import logging
 import os
-import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -135,38 +133,6 @@ def test_a_broken_manifest_is_none(words, step):
 
 
 # -- killed ----------------------------------------------------------------------------------------
-
-
-def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path):
-    names = ("one", "two")
-    stacks = [write_series(tmp_path, name, size=(160, 150)).stack for name in names]
-    command = [COMMAND, "-q", "run", *stacks, "--alignment", tmp_path, "--thickness", "80"]
-    command += ["--method", "sirt", "--iterations", "8", "--project"]
-    begun = time.monotonic()
-    subprocess.run([*command, tmp_path / "whole"], check=True)
-    whole = time.monotonic() - begun
-    moments = random.Random(11)
-
-    for _ in range(4):
-        process = subprocess.Popen([*command, tmp_path / "killed"])
-        time.sleep(moments.uniform(0.4, 1) * whole)
-        process.kill()
-        process.wait()
-        for path in (tmp_path / "killed").rglob("*.mrc"):
-            if not path.name.startswith("."):
-                volume_of(path)  # whole, or it would not be there
-    subprocess.run([*command, tmp_path / "killed"], check=True)
-
-    for name in names:
-        ours, killed = (
-            StepFolder(tmp_path / project, name, "reconstruct") for project in ("whole", "killed")
-        )
-        assert np.array_equal(*(volume_of(folder.product(".mrc"))[0] for folder in (ours, killed)))
-        assert ours.product("_slices.png").read_bytes() == (
-            killed.product("_slices.png").read_bytes()
-        )
-        assert ours.read_manifest()["fingerprint"] == killed.read_manifest()["fingerprint"]
-        assert not list(killed.path.glob(".*.part"))
 
 
 def test_what_a_dead_process_left_is_removed_and_a_living_ones_stays(words, step):

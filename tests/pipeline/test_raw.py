@@ -1,12 +1,6 @@
 """`vitreous run` on raw stacks: aligned first, each step done once, one failure never stops all."""
 
-import json
 import logging
-import random
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +17,6 @@ from vitreous.pipeline.project import StepFolder
 from vitreous.records.images import facts_of
 from vitreous.records.tilt_series import Tilt, TiltSeries
 
-COMMAND = Path(sys.executable).with_name("vitreous")
 SMALL = {"size": (128, 120), "count": 9}  # too small to be aligned well, and quick
 
 
@@ -146,31 +139,6 @@ def test_one_failed_series_among_others_is_told_in_a_table(raw, tmp_path, capfd)
     assert any("the file ends in section 9" in line for line in table)
     assert steps_of(project)[1].product(".mrc").exists()
     assert "nothing says its tilt angles" in steps_of(project, "lost")[0].errors.read_text()
-
-
-# -- killed ----------------------------------------------------------------------------------------
-
-
-def test_a_raw_run_killed_at_any_moment_ends_as_if_it_had_not_been(raw, tmp_path):
-    begun = time.monotonic()
-    subprocess.run([COMMAND, "-q", *words_for(tmp_path / "whole", raw)], check=True)
-    whole = time.monotonic() - begun
-    moments = random.Random(7)
-    killed = [COMMAND, "-q", *words_for(tmp_path / "killed", raw)]
-
-    for share in (moments.uniform(0.3, 0.8), moments.uniform(0.8, 1)):
-        process = subprocess.Popen(killed)
-        time.sleep(share * whole)
-        process.kill()
-        process.wait()
-    subprocess.run(killed, check=True)
-
-    ours, theirs = steps_of(tmp_path / "whole"), steps_of(tmp_path / "killed")
-    for ending in (".xf", ".tlt", ".xtilt", ".aln"):
-        assert ours[0].product(ending).read_bytes() == theirs[0].product(ending).read_bytes()
-    assert np.array_equal(*(volume_of(step[1].product(".mrc"))[0] for step in (ours, theirs)))
-    assert json.loads(theirs[1].manifest.read_text())["fingerprint"]
-    assert not list((tmp_path / "killed").rglob(".*.part"))
 
 
 # -- options that have nothing to work on ----------------------------------------------------------

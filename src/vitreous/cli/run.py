@@ -75,11 +75,11 @@ def run(
         return
     keep(text, project)
     try:
-        outcomes = list(outcomes_of(jobs, computing))
+        outcome_of = {outcome.name: outcome for outcome in outcomes_of(jobs, computing)}
     except KeyboardInterrupt as stop:
         goes_on = f"interrupted: 'vitreous run --project {shlex.quote(str(project))}' goes on"
         raise type(stop)(goes_on) from None
-    conclude(outcomes, project)
+    conclude([outcome_of[job.name] for job in jobs], project)
 
 
 # -- what is to be done ----------------------------------------------------------------------------
