@@ -15,7 +15,6 @@ Places = tuple[NDArray[np.intp], ...]
 HOT, DEAD = 2.0, 0.3  # times what the surroundings count
 ERRORS = 7.0  # standard deviations of the count that a hot pixel exceeds, and as many counts
 ENOUGH = 30  # counts a pixel and half from which no pixel of 1e8 stays below DEAD by chance
-SPACING, POINTS = 3, 5  # the surroundings: a lattice that columns up to 3 px wide don't outvote
 NEAREST = 8  # good pixels that fill a defect
 
 
@@ -72,26 +71,14 @@ def find_defects(halves: Floats) -> FoundDefects:
     contrast are not taken for defects: a hot pixel counts twice, a dead one less than a third of
     what its surroundings do.
     """
+    from vitreous.kernels.cpu.outliers import mark_outliers
+
     hot = np.ones(halves.shape[1:], bool)
     dead = np.ones(halves.shape[1:], bool)
-    enough = True
     for counts in halves:
-        around = _surroundings(counts)
-        least = np.maximum(around, 1)
-        hot &= (counts > HOT * around) & (counts > around + ERRORS * np.sqrt(least) + ERRORS)
-        dead &= counts < DEAD * around
-        enough &= float(np.median(around)) >= ENOUGH
+        mark_outliers(counts, HOT, ERRORS, DEAD, hot, dead)
+    enough = all(np.median(counts[::4, ::4]) >= ENOUGH for counts in halves)
     return FoundDefects(hot, dead if enough else None)
-
-
-def _surroundings(image: Floats) -> Floats:
-    """The median of a sparse lattice of pixels round each."""
-    from scipy.ndimage import median_filter
-
-    lattice = np.zeros([(POINTS - 1) * SPACING + 1] * 2, bool)
-    lattice[::SPACING, ::SPACING] = True
-    found: Floats = median_filter(image, footprint=lattice, mode="reflect")
-    return found
 
 
 class Defects:

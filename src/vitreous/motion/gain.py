@@ -18,6 +18,7 @@ ORIENTATIONS = tuple((rotate, flip) for flip in (0, 1) for rotate in range(4))
 """(quarter turns counter-clockwise, then 1: upside down): all ways to lay a rectangle."""
 
 SMOOTH_PX = 9  # side of the box whose mean tells specimen and beam from single pixels
+MIDDLE_PX = 2048  # side of the part that is looked at first
 CUT = 5.0  # robust standard deviations: what lies beyond, X-rays and hot pixels, counts no more
 SURE = 6.0  # standard errors by which the best orientation has to beat the next
 
@@ -128,15 +129,37 @@ def check_orientation(
 ) -> OrientationCheck:
     """Hold a stored gain, in each orientation that fits, against the mean (y, x) of raw movies.
 
-    defects: pixels of the movies that are left out.
+    defects: pixels of the movies that are left out. Where the middle of the image decides, the rest
+    isn't looked at.
     """
+    counts = (mean > 0) if defects is None else (mean > 0) & ~defects
+    check = _checked(gain, mean, counts, name, _middle(mean))
+    if check.is_sure or max(mean.shape) <= MIDDLE_PX:
+        return check
+    return _checked(gain, mean, counts, name, (slice(None), slice(None)))
+
+
+Part = tuple[slice, slice]
+
+
+def _middle(image: Floats) -> Part:
+    """Where the middle of an image is, as much as usually decides."""
+    rows, columns = (
+        slice(max((n - MIDDLE_PX) // 2, 0), max((n - MIDDLE_PX) // 2, 0) + MIDDLE_PX)
+        for n in image.shape
+    )
+    return rows, columns
+
+
+def _checked(gain: Floats, mean: Floats, counts: Mask, name: str, part: Part) -> OrientationCheck:
+    """The check by a part of the image."""
     shape = (mean.shape[0], mean.shape[1])
-    seen = _unevenness(mean, (mean > 0) if defects is None else (mean > 0) & ~defects)
+    seen = _unevenness(mean[part], counts[part])
     patterns = {}
     for orientation in ORIENTATIONS:
         candidate = turned(gain, *orientation)
         if _fits((candidate.shape[0], candidate.shape[1]), shape):
-            laid = sized(candidate, shape, name)
+            laid = sized(candidate, shape, name)[part]
             response = np.divide(1, laid, out=np.zeros_like(laid), where=laid > 0)
             patterns[orientation] = _unevenness(response, laid > 0)
     if not patterns:
@@ -174,7 +197,9 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 
 def flatness(mean: Floats, gain: Floats) -> tuple[float, float]:
-    """RMS of the pixel-to-pixel unevenness of the movies' mean, without and with the gain."""
+    """RMS unevenness between pixels in the middle of movies' mean, without and with the gain."""
+    part = _middle(mean)
+    mean, gain = mean[part], gain[part]
     counts = (mean > 0) & (gain > 0)
     raw, corrected = _unevenness(mean, counts), _unevenness(mean * gain, counts)
     return float(raw[counts].std()), float(corrected[counts].std())
