@@ -10,10 +10,11 @@ from vitreous.cli.main import main
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended and what it said on standard error."""
+    """How a command ended, what it said on standard error and showed on standard output."""
 
     code: int
     said: str
+    shown: str = ""
 
 
 @pytest.fixture
@@ -25,7 +26,8 @@ def vitreous(capfd):
     def call(*words):
         capfd.readouterr()
         code = main([str(word) for word in words])
-        return Ended(code, capfd.readouterr().err)
+        told = capfd.readouterr()
+        return Ended(code, told.err, told.out)
 
     yield call
     root.handlers = handlers
