@@ -36,3 +36,23 @@ class Ctf:
         """The transfer for what lies `height` angstrom along the beam from the origin."""
         change = -self.hand * height
         return replace(self, defocus_u=self.defocus_u + change, defocus_v=self.defocus_v + change)
+
+
+@dataclass(frozen=True, slots=True)
+class CtfFit:
+    """The contrast transfer of one image as it was found, and how far it can be trusted.
+
+    section: 0-based, in the stack. deviation, phase_deviation: standard deviations of the defocus,
+    angstrom, and of the phase shift, degrees. score: correlation of the rings with the fit, 0 to 1;
+    resolution: period to which rings are seen, angstrom. Without `has_rings` the defocus is that of
+    the neighbouring exposures.
+    """
+
+    section: int
+    tilt_degrees: float
+    ctf: Ctf
+    deviation: float
+    phase_deviation: float
+    score: float
+    resolution: float
+    has_rings: bool

@@ -1,0 +1,185 @@
+"""From an image to power spectra: tiles under a Hann window, meaned where they lie alike.
+
+Tiles of equal distance from the tilt axis see the specimen at one height; they make a group.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitreous.kernels.fourier import cropped, forward, good_size, inverse
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Indices = NDArray[np.intp]
+
+COARSEST = 2.7  # angstrom a pixel: rings beyond 6 A aren't seen
+BLOCK = 16  # px: sides are cut to a multiple, so that eighths of them are even
+OUTLIER = 5.0  # standard deviations at which counts are clipped
+OVERLAP = 3  # tiles in the length of one
+OVERLAP_OF_MANY, MANY = 2, 7  # ... where the field is that many tiles wide
+GROUP = 0.25  # of a tile: width of a group
+SECTORS = 12  # of 180 degrees
+NEAR_AXIS = 150.0  # angstrom of height within which tiles show the rings of the origin
+
+
+# -- the image ------------------------------------------------------------------------------------
+
+
+def prepared(image: NDArray[np.generic], pixel_size: float) -> tuple[Floats, float]:
+    """(the image with its outliers clipped and in pixels of about 2.5 A, their size)."""
+    whole = np.array(image, np.float32)
+    finite = np.isfinite(whole)
+    if not finite.all():
+        whole[~finite] = whole[finite].mean() if finite.any() else 0
+    mean, deviation = whole.mean(dtype=float), whole.std(dtype=float)
+    np.clip(whole, mean - OUTLIER * deviation, mean + OUTLIER * deviation, out=whole)
+    eighths = eighths_for(pixel_size)
+    return coarser(whole, eighths), pixel_size * 8 / eighths
+
+
+def eighths_for(pixel_size: float) -> int:
+    """How many eighths of their frequencies images keep."""
+    return min(8, int(np.ceil(8 * pixel_size / COARSEST)))
+
+
+def coarser(image: Floats, eighths: int) -> Floats:
+    """The image in pixels 8 / eighths times as large; its edges are cut so that this goes."""
+    if eighths == 8:
+        return image
+    rows, columns = (_fitting(n) for n in image.shape)
+    top, left = image.shape[0] // 2 - rows // 2, image.shape[1] // 2 - columns // 2
+    spectrum = forward(image[top : top + rows, left : left + columns])
+    small = rows * eighths // 8, columns * eighths // 8
+    return inverse(cropped(spectrum, columns, small), small)
+
+
+def _fitting(n: int) -> int:
+    """The largest multiple of BLOCK <= n whose transform is quick."""
+    size = n // BLOCK * BLOCK
+    while good_size(size) != size:
+        size -= BLOCK
+    return size
+
+
+# -- tiles ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Polar:
+    """The Fourier pixels of a tile (side, side) in sectors of 180 degrees and rings of one pixel.
+
+    places: sector and ring of those `used`, counted on; pixels (sector, ring): how many there are;
+    k (ring,) in 1/A, root mean square; azimuth (sector,) in radians, of the middle.
+    """
+
+    side: int
+    pixel_size: float
+    used: NDArray[np.bool_]
+    places: Indices
+    pixels: Array
+    k: Array
+    azimuth: Array
+
+    def means(self, power: Floats) -> Array:
+        """Half spectrum (side, side // 2 + 1) -> mean power (sector, ring)."""
+        sums = np.bincount(self.places, power[self.used], self.pixels.size)
+        return sums.reshape(self.pixels.shape) / self.pixels
+
+
+def polar_grid(side: int, pixel_size: float, low: float, high: float) -> Polar:
+    """Rings from the period `low` to `high`, angstrom, of tiles of `side` pixels."""
+    ky, kx = np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij")
+    ring = np.rint(np.hypot(kx, ky) * side).astype(int)
+    turn = np.arctan2(ky, kx) % np.pi / np.pi
+    sector = np.minimum(turn * SECTORS, SECTORS - 1).astype(int)
+    first = max(2, int(np.ceil(side * pixel_size / low)))
+    last = int(min(side // 2 - 1, side * pixel_size / high))
+    used = (ring >= first) & (ring <= last) & (kx > 0)
+    rings = last - first + 1
+    places = (sector * rings + ring - first)[used]
+    pixels = np.bincount(places, minlength=SECTORS * rings).reshape(SECTORS, rings)
+    squared = np.bincount((ring - first)[used], (kx**2 + ky**2)[used]) / pixels.sum(0)
+    return Polar(
+        side=side,
+        pixel_size=pixel_size,
+        used=used,
+        places=places,
+        pixels=np.maximum(pixels, 1).astype(np.float64),
+        k=np.sqrt(squared) / pixel_size,
+        azimuth=(np.arange(SECTORS) + 0.5) * np.pi / SECTORS,
+    )
+
+
+def tile_side(shape: tuple[int, int], pixel_size: float, tile: float) -> int:
+    """Pixels: even, quick to transform, no more than the image has."""
+    side = min(good_size(round(tile / pixel_size)), min(shape))
+    return side - side % 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TilePower:
+    """Spectra of one image's tiles, meaned in groups.
+
+    mean (group, sector, ring); tiles (group,): how many they are; seen (group, 2): where, in
+    angstrom from the image's centre; picture (side, side // 2 + 1): mean of those near the axis.
+    """
+
+    mean: Array
+    tiles: Array
+    seen: Array
+    picture: Floats
+
+
+def tile_power(image: Floats, grid: Polar, axis: Array, slope: float, origin: Array) -> TilePower:
+    """Spectra of an image; axis (x, y): unit vector across the tilt axis.
+
+    slope: how steeply the specimen's height changes along it; origin (x, y): where it is 0,
+    angstrom from the image's centre. An image of one value counts as white noise of one tile.
+    """
+    side = grid.side
+    rows, columns = image.shape
+    found: dict[int, tuple[Floats, list[Array]]] = {}
+    power = np.zeros((side, side // 2 + 1), np.float32)
+    for y, x, spectrum in _spectra(image, side):
+        at = np.array([x + side // 2 - columns // 2, y + side // 2 - rows // 2], np.float64)
+        group = round(float(at @ axis) / (side * GROUP))
+        sums, places = found.setdefault(group, (np.zeros_like(power), []))
+        sums += spectrum.real**2
+        sums += spectrum.imag**2
+        places.append(at * grid.pixel_size)
+    if not found:
+        found[0] = np.ones_like(power), [np.zeros(2)]
+    groups = sorted(found)
+    seen = np.array([np.mean(found[group][1], 0) for group in groups])
+    tiles = np.array([len(found[group][1]) for group in groups], np.float64)
+    distances = np.abs((seen - origin) @ axis)
+    near = (distances * abs(slope) <= NEAR_AXIS) | (distances <= distances.min())
+    for group in np.flatnonzero(near).tolist():
+        power += found[groups[group]][0]
+    return TilePower(
+        mean=np.array([grid.means(found[group][0]) for group in groups]) / tiles[:, None, None],
+        tiles=tiles,
+        seen=seen,
+        picture=power / np.float32(tiles[near].sum()),
+    )
+
+
+def _spectra(image: Floats, side: int) -> Iterator[tuple[int, int, NDArray[np.complex64]]]:
+    """(y, x, half spectrum) of tiles with mean 0 and SD 1; tiles of one value are left out."""
+    hann = np.hanning(side + 2)[1:-1].astype(np.float32)
+    window = np.outer(hann, hann)
+    for y in _starts(image.shape[0], side):
+        for x in _starts(image.shape[1], side):
+            tile = image[y : y + side, x : x + side]
+            deviation = tile.std()
+            if deviation > 0:
+                yield y, x, forward((tile - tile.mean()) / deviation * window)
+
+
+def _starts(n: int, side: int) -> list[int]:
+    """Where tiles begin along an axis of n pixels: evenly from end to end."""
+    overlap = OVERLAP_OF_MANY if n >= MANY * side else OVERLAP
+    return np.linspace(0, n - side, overlap * (n - side) // side + 1).round().astype(int).tolist()
