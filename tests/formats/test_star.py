@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitreous.errors import FormatError
+from vitreous.errors import FormatError, UserError
 from vitreous.formats.star import Table, parse_star, read_star, star_text, write_star
 
 BROKEN = {"leginon__movies.star": "the file is empty"}
@@ -135,3 +135,19 @@ def read_or_error(text):
         return parse_star(text)
     except FormatError as error:
         return error.line and error
+
+
+@pytest.mark.parametrize(
+    "text", ["a b", "it's", 'say "a"', "a 'b' \"c\"", "'a", 'b"', "_c", "#3", ""]
+)
+def test_a_text_may_hold_blanks_and_quotes(text):
+    table = Table("", {"rlnTomoName": [text], "rlnB": ["1"]})
+
+    assert parse_star(star_text([table]))[0].columns == table.columns
+
+
+def test_a_text_that_neither_kind_of_quotes_can_hold_is_refused():
+    table = Table("", {"rlnTomoName": ["a\" b' c"]})
+
+    with pytest.raises(UserError, match="both kinds of quotes"):
+        star_text([table])

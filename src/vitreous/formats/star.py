@@ -331,4 +331,7 @@ def _for_relion(value: str) -> str:
         raise UserError(f"a STAR table can't hold a text of several lines: {shortened(value)}")
     if value and not re.search(r"\s", value) and value[0] not in "#\"'_":
         return value
-    return f"'{value}'" if '"' in value else f'"{value}"'
+    for quote in "\"'" if '"' not in value else "'\"":
+        if not re.search(rf"{quote}\s", value):  # before a blank it would end the value
+            return f"{quote}{value}{quote}"
+    raise UserError(f"a STAR table can't hold both kinds of quotes before blanks: {value}")
