@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from tests.formats.eer_files import packed, write_eer
 from tests.formats.test_mrc import written
 from vitreous.errors import UserError
 from vitreous.formats.gains import read_gain
+from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.movies import open_movie
 from vitreous.motion.gain import turned
 from vitreous.motion.gain_settings import GainSettings
@@ -167,6 +169,28 @@ def test_a_super_resolution_gain_is_brought_to_the_movies(tmp_path, rng):
     found = prepare_gain(fine, movies, GainSettings(auto=True, find_defects=False))
 
     np.testing.assert_allclose(found.gain, gain, rtol=1e-6)
+
+
+def test_the_gain_of_eer_movies_lies_on_them_as_it_is_stored(tmp_path, rng):
+    shape = (48, 64)
+    gain = (1 + 0.1 * rng.normal(size=shape)).clip(0.5, 2).astype(np.float32)
+    frames = []
+    for _ in range(150):
+        hit = np.flatnonzero(rng.random(gain.size) < 0.3 / gain.ravel())
+        frames.append(packed([(int(pixel), 0) for pixel in hit], gain.size, 7, 4))
+    movie = write_eer(tmp_path / "x.eer", frames, shape[::-1])
+    tifffile.imwrite(tmp_path / "x.gain", gain)
+    settings = GainSettings(find_defects=False)
+
+    plain = prepare_gain(tmp_path / "x.gain", [movie], settings)
+    finer = prepare_gain(
+        tmp_path / "x.gain", [movie], settings, reading=MovieSettings(eer_upsampling=2)
+    )
+
+    assert plain.check.best == (0, 0)
+    assert plain.check.is_sure
+    np.testing.assert_array_equal(plain.gain, gain)
+    np.testing.assert_array_equal(finer.gain[1::2, 1::2], gain)
 
 
 def test_movies_that_cant_be_read_are_named_and_passed_over(tmp_path, rng, caplog):

@@ -176,6 +176,17 @@ def test_dark_and_blank_images_are_left_out_with_their_reason(tmp_path, averages
     assert len(greys(tmp_path / "all.st")) == 6
 
 
+def test_halves_and_other_sums_that_a_pattern_takes_are_no_tilts(tmp_path, averages):
+    for stem in ("ts_001_0.0", "ts_002_3.0"):
+        image(averages / f"{stem}_unweighted.mrc", 900)
+    files = [(path, None) for path in sorted(averages.glob("*.mrc"))]
+
+    made(of_files(files), tmp_path / "ts.st")
+
+    assert greys(tmp_path / "ts.st") == [400, 300, 100, 200, 500]
+    assert greys(tmp_path / "ts_EVN.st") == [410, 310, 110, 210, 510]
+
+
 def test_names_tell_angle_and_order_where_nothing_else_does(tmp_path, averages):
     files = [(path, None) for path in sorted(averages.glob("ts_00?_*.0.mrc"))]
 

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 Stack = MrcStack | TiffStack
 
 IMAGES = (".mrc", ".st", ".tif", ".tiff", ".mrcs")
+HALVES = re.compile(r"_(evn|odd|even|ps|ctf)$", re.IGNORECASE)  # never an image of the whole
 EVEN_AND_ODD = (("_EVN", "_ODD"), ("_even", "_odd"))
-OTHERS = re.compile(r"_(evn|odd|even|ps|ctf)$", re.IGNORECASE)  # made of a movie, but not its image
+OTHERS = re.compile(r"_(evn|odd|even|ps|ctf|unweighted|nodw|dws?)$", re.IGNORECASE)
+"""Endings of what is made of a movie beside its image."""
 MOST_LOST = 0.3  # of the tilts, more and the series is not worth a stack
 
 
@@ -62,7 +64,7 @@ def of_files(
     """
     images: list[Taken] = []
     axis = voltage = None
-    for path, sections in files:
+    for path, sections in without_others(list(files)):
         stack = open_images(path, pixel_size or 1.0)
         series = _beside(path, stack)
         for section in range(stack.shape[0]) if sections is None else sections:
@@ -78,6 +80,25 @@ def of_files(
     if not images:
         raise UserError("no images are named")
     return Gathered(_ranked(images), axis, voltage)
+
+
+Entry = tuple[Path, Sequence[int] | None]
+
+
+def without_others(files: Sequence[Entry]) -> list[Entry]:
+    """The files less halves and other sums of images among them: a pattern takes them all."""
+    stems = {(path.parent, path.stem) for path, _ in files}
+    kept = [
+        (path, sections)
+        for path, sections in files
+        if not OTHERS.search(path.stem) or (path.parent, OTHERS.sub("", path.stem)) not in stems
+    ]
+    if len(kept) < len(files):
+        log.info(
+            "%d files are halves or other sums of images named too: not images of their own",
+            len(files) - len(kept),
+        )
+    return kept
 
 
 def _beside(path: Path, stack: Stack) -> TiltSeries | None:
@@ -172,7 +193,7 @@ def image_of(movie: str, candidates: Sequence[Path]) -> Path | None:
         for path in candidates
         if re.match(re.escape(stem) + r"(?![0-9A-Za-z])", path.name)
         and path.suffix.lower() in IMAGES
-        and not OTHERS.search(path.stem)
+        and not HALVES.search(path.stem)
     ]
     return min(matching, key=lambda path: (len(path.name), path.name), default=None)
 
