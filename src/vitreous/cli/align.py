@@ -65,5 +65,5 @@ def align(
                 progress=progress,
             )
         say_alignment(found, series)
-        written = write_alignments(found.alignment, product, series, stack)
+        written = write_alignments(found, product, series, stack)
         log.info("wrote %s", ", ".join(map(str, written)))

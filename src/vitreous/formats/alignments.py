@@ -5,7 +5,7 @@ else is there when a written file is read again, which `write_alignment` does ea
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -161,11 +161,13 @@ def write_alignment(
     stack: Path | None = None,
     source: Path | None = None,
     aretomo_kernel: AretomoKernel | None = None,
+    remarks: Sequence[str] = (),
 ) -> list[Path]:
     """Write an alignment, read it again and compare; returns the files.
 
     series, stack: what RELION's and Warp's files say beside the alignment. source: a file of the
     same family (for RELION of either version, the tomogram `name`) whose other content is kept.
+    remarks: for the heads of AreTomo's and RELION's files, which have room for comments.
     What the family can't hold is left (`conversion_losses`); any other difference of more than
     1e-3 px is an `OutputError`.
     """
@@ -175,7 +177,9 @@ def write_alignment(
         written = imod.write(alignment, path)
     elif family == "aretomo":
         nominal = _nominal_tilts(series, alignment)
-        written = aretomo.write(alignment, path, kernel=aretomo_kernel, tilts_of_all=nominal)
+        written = aretomo.write(
+            alignment, path, kernel=aretomo_kernel, tilts_of_all=nominal, remarks=remarks
+        )
     elif family == "warp":
         written = warp.write(alignment, path, source=source, series=series)
     elif family == "eman":
@@ -189,6 +193,7 @@ def write_alignment(
             series=series,
             stack=stack,
             source=source,
+            remarks=remarks,
         )
     _require_same(path, family, alignment, aretomo_kernel)
     return written

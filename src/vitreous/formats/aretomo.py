@@ -69,7 +69,8 @@ class Aln:
     """A .aln file as it stands, rows in the file's order.
 
     sections (n,): the column SEC; dark_frames: 1 to 3 numbers each; local (m, 7): tilt (row
-    number from 0), patch, X, Y, SX, SY, good. raw_size (x, y, sections) px or None.
+    number from 0), patch, X, Y, SX, SY, good. raw_size (x, y, sections) px or None. remarks: lines
+    of the head that say something to people; they aren't read.
     """
 
     sections: NDArray[np.intp]
@@ -82,6 +83,7 @@ class Aln:
     beta_offset: float = 0.0
     thickness_px: float | None = None
     local: Array | None = None
+    remarks: tuple[str, ...] = ()
 
 
 # -- the files ----------------------------------------------------------------------------------
@@ -204,6 +206,7 @@ def write_aln(path: Path, aln: Aln) -> None:
     head += [f"# AlphaOffset = {aln.alpha_offset:12.7f}", f"# BetaOffset = {aln.beta_offset:8.2f}"]
     if aln.thickness_px is not None:
         head += [f"# Thickness = {aln.thickness_px:.0f}"]
+    head += [f"# {remark}" for remark in aln.remarks]
     rows = [
         f"{section:5d} {rotation:13.7f} {1:10.5f} {tx:14.5f} {ty:14.5f} "
         f"{1:8.2f} {1:8.2f} {1:8.2f} {0:8.2f} {tilt:13.7f}"
@@ -424,7 +427,9 @@ def write(
     *,
     kernel: Kernel | None = None,
     tilts_of_all: Array | None = None,
+    remarks: Sequence[str] = (),
 ) -> list[Path]:
     """Write a .aln."""
-    write_aln(path, from_alignment(alignment, kernel or "2", tilts_of_all))
+    aln = from_alignment(alignment, kernel or "2", tilts_of_all)
+    write_aln(path, replace(aln, remarks=tuple(remarks)))
     return [path]

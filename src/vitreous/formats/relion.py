@@ -18,6 +18,7 @@ Where the files lie, names and other columns: `relion_sets`.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -192,6 +193,7 @@ def write(
     series: TiltSeries | None = None,
     stack: Path | None = None,
     source: Path | None = None,
+    remarks: Sequence[str] = (),
 ) -> list[Path]:
     """Write a set of one tomogram, named `name` (else the series', else the file's).
 
@@ -231,7 +233,7 @@ def write(
     else:
         _add_angles(rows, alignment)
     tilts = table_of_tilts(name, rows)
-    return write_set(path, Tomogram(name, tilts, overview, version == 4, path))
+    return write_set(path, Tomogram(name, tilts, overview, version == 4, path), remarks)
 
 
 def _add_angles(rows: list[dict[str, str]], alignment: Alignment) -> None:

@@ -298,11 +298,11 @@ def row_of(series: TiltSeries | None, name: str) -> dict[str, str]:
 # -- writing ------------------------------------------------------------------------------------
 
 
-def write_set(path: Path, tomogram: Tomogram) -> list[Path]:
-    """Write a set of one tomogram, in RELION 4's or 5's layout."""
+def write_set(path: Path, tomogram: Tomogram, remarks: Sequence[str] = ()) -> list[Path]:
+    """Write a set of one tomogram, in RELION 4's or 5's layout; remarks: comments at its head."""
     row = dict(tomogram.row)
     if tomogram.in_one_file:
-        overview = _table_of_rows("global", [row])
+        overview = _table_of_rows("global", [row], remarks)
         write_star(path, [overview, tomogram.tilts])
         return [path]
     series_path = path.parent / FOLDER_OF_SERIES / f"{tomogram.name}.star"
@@ -312,7 +312,7 @@ def write_set(path: Path, tomogram: Tomogram) -> list[Path]:
     except OSError as error:
         raise output_error(series_path.parent, error) from error
     write_star(series_path, [tomogram.tilts])
-    write_star(path, [_table_of_rows("global", [row])])
+    write_star(path, [_table_of_rows("global", [row], remarks)])
     return [path, series_path]
 
 
@@ -322,6 +322,8 @@ def table_of_tilts(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
     return _table_of_rows(name, [{label: row[label] for label in common} for row in rows])
 
 
-def _table_of_rows(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
+def _table_of_rows(
+    name: str, rows: Sequence[Mapping[str, str]], remarks: Sequence[str] = ()
+) -> Table:
     columns = {label: [row[label] for row in rows] for label in rows[0]}
-    return Table(name, columns, comments=(VERSION,))
+    return Table(name, columns, comments=(VERSION, *remarks))

@@ -12,7 +12,7 @@ from vitreous.align.settings import AlignSettings
 from vitreous.formats.alignments import conversion_losses, family_for, write_alignment
 from vitreous.formats.products import atomic
 from vitreous.kernels.machine import ONE_THREAD, Share
-from vitreous.pipeline.facts import facts_of_alignment, facts_of_tomogram
+from vitreous.pipeline.facts import HAND, facts_of_alignment, facts_of_tomogram
 from vitreous.pipeline.fingerprints import Making
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.tomogram import write_tomogram
@@ -58,7 +58,7 @@ def align(
         progress=progress,
     )
     say_alignment(found, series)
-    written = write_alignments(found.alignment, folder.product, series, stack_path)
+    written = write_alignments(found, folder.product, series, stack_path)
     names = [str(path.relative_to(folder.path)) for path in written]
     log.info("wrote %s in %s", ", ".join(names), folder.path)
     tiles = folder.product("_tilts.jpg")
@@ -69,34 +69,43 @@ def align(
 
 
 def write_alignments(
-    alignment: Alignment, product: Callable[[str], Path], series: TiltSeries, stack_path: Path
+    found: Aligned, product: Callable[[str], Path], series: TiltSeries, stack_path: Path
 ) -> list[Path]:
     """Write an alignment for IMOD, AreTomo and RELION; product: the path for an ending.
 
     What one of them can't hold is said.
     """
-    written = []
+    alignment, written = found.alignment, []
+    remarks = f"tilt axis {axis_beside_nominal(found, series)}", f"hand {HAND}"
     for ending in ALIGNMENTS:
         path = product(ending)
         losses = conversion_losses(alignment, family_for(path))
         for lost in losses.names:
             log.debug("%s can't hold: %s; up to %.3f px", path.name, lost, losses.worst_px)
-        written += write_alignment(alignment, path, series=series, stack=stack_path)
+        written += write_alignment(
+            alignment, path, series=series, stack=stack_path, remarks=remarks
+        )
     return written
+
+
+def axis_beside_nominal(found: Aligned, series: TiltSeries) -> str:
+    """The axis found, and the nominal one with where that was read."""
+    if found.nominal_axis_degrees is None:
+        return f"{found.axis_degrees:.2f} degrees (nominal: unknown)"
+    source = f" of {series.nominal_axis_source}" if series.nominal_axis_source else ""
+    return f"{found.axis_degrees:.2f} degrees (nominal: {found.nominal_axis_degrees:.2f}{source})"
 
 
 def say_alignment(found: Aligned, series: TiltSeries) -> None:
     """Log the axis beside the nominal one, what is left out and why, and what to be wary of."""
-    nominal = found.nominal_axis_degrees
     log.info(
-        "%d of %d tilts aligned; axis %.2f degrees (nominal: %s), thickness %.0f A, score %.1f; "
-        "hand undetermined",
+        "%d of %d tilts aligned; axis %s, thickness %.0f A, score %.1f; hand %s",
         len(found.alignment),
         found.alignment.section_count,
-        found.axis_degrees,
-        "unknown" if nominal is None else f"{nominal:.2f}",
+        axis_beside_nominal(found, series),
         found.alignment.thickness_angstrom or np.nan,
         found.scores.score,
+        HAND,
     )
     scores, tilts = found.scores, series.nominal_tilts_degrees
     log.debug(
