@@ -4,6 +4,7 @@ A displacement of the specimen by d multiplies them by exp(-2 pi i k d), k in 1/
 that neither binning nor padding has to be thought of again.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from vitreous.kernels.fourier import good_size
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Whole = NDArray[np.int32]
+
+HAIR = 1e-9  # of a coefficient: what rounding may take from one that lies on the limit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,24 +43,32 @@ class Band:
 
     def packed(self, spectrum: NDArray[np.complex64], out: Floats) -> None:
         """out (2, coefficients) from a half spectrum that has at least the band's rows, columns."""
-        found = spectrum[self.rows, self.columns]
-        out[0], out[1] = found.real, found.imag
+        for row, first, last in self.segments():
+            part = spectrum[row, : last - first]
+            out[0, first:last], out[1, first:last] = part.real, part.imag
 
-    def held(self, shape: tuple[int, int]) -> Whole:
-        """Which coefficients a half spectrum on a grid `shape` (y, x) of the same field has."""
-        high, wide = shape
-        inside = (2 * np.abs(self.rows) < high) & (2 * self.columns < wide)
-        return np.flatnonzero(inside).astype(np.int32)
+    def unpacked(self, coefficients: Floats, shape: tuple[int, int]) -> NDArray[np.complex64]:
+        """The half spectrum on a grid `shape` (y, x) of the same field; what is finer is left out.
 
-    def unpacked(
-        self, coefficients: Floats, held: Whole, shape: tuple[int, int]
-    ) -> NDArray[np.complex64]:
-        """The half spectrum on a grid; coefficients (2, n) or, real ones, (n,)."""
+        coefficients (2, n) or, real ones, (n,).
+        """
         out = np.zeros((shape[0], shape[1] // 2 + 1), np.complex64)
-        chosen = coefficients[..., held]
-        values = chosen if chosen.ndim == 1 else chosen[0] + np.complex64(1j) * chosen[1]
-        out[self.rows[held], self.columns[held]] = values
+        widest = (shape[1] + 1) // 2
+        for row, first, last in self.segments():
+            if 2 * abs(row) < shape[0]:
+                width = min(last - first, widest)
+                part = coefficients[..., first : first + width]
+                if part.ndim == 1:
+                    out[row, :width] = part
+                else:
+                    out[row, :width].real, out[row, :width].imag = part
         return out
+
+    def segments(self) -> Iterator[tuple[int, int, int]]:
+        """(row, first, last): where the coefficients of each row, counted from the middle, lie."""
+        starts = self.starts.tolist()
+        rows = self.rows[self.starts[:-1]].tolist()
+        return zip(rows, starts[:-1], starts[1:], strict=True)
 
 
 def band_for(shape: tuple[int, int], pixel_size: float, finest: float) -> Band:
@@ -65,9 +76,10 @@ def band_for(shape: tuple[int, int], pixel_size: float, finest: float) -> Band:
     rows, columns = good_size(shape[0]), good_size(shape[1])
     y_step, x_step = 1 / (rows * pixel_size), 1 / (columns * pixel_size)
     highest = min(1 / finest, 1 / (2 * pixel_size) - max(y_step, x_step))
-    reach = int(highest / y_step)
+    reach = int(highest / y_step + HAIR)
     up = np.concatenate([np.arange(reach + 1), np.arange(-reach, 0)])
-    widths = (np.sqrt(highest**2 - (up * y_step) ** 2) / x_step).astype(np.int64) + 1
+    across = np.sqrt(np.maximum(highest**2 - (up * y_step) ** 2, 0)) / x_step
+    widths = (across + HAIR).astype(np.int64) + 1
     starts = np.concatenate([[0], np.cumsum(widths)])
     along = np.concatenate([np.arange(width, dtype=np.int32) for width in widths])
     upwards = np.repeat(up.astype(np.int32), widths)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vitreous.kernels.fourier import inverse
 from vitreous.motion.band import Band, Floats, band_for, counted, edge_window, grid_for
 from vitreous.motion.settings import MotionSettings
-from vitreous.motion.weights import finest_of_use, signal_and_noise, worth
+from vitreous.motion.weights import finest_of_use, signal_and_noise, smoothed, worth
 from vitreous.motion.whole import WholeMotion, aligned_sum
 from vitreous.records.motion import LocalMotion, across, space_terms
 
@@ -27,7 +27,8 @@ Array = NDArray[np.float64]
 TIMES = 2  # polynomials of time
 PRIORS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)  # angstrom
 ROUNDS, LAST_STEP = 8, 0.02  # Gauss-Newton's at most; angstrom of a coefficient in the last
-APART, EDGE = 0.7, 0.3  # of a patch's side: from one to the next; the tapers at its ends
+LARGEST = 1 / 3  # of the field: a patch's side
+APART, EDGE = 0.85, 0.3  # of a patch's side: from one to the next; the tapers at its ends
 RING = 1.5  # coefficients of a patch in a ring's width
 SMOOTHING = 1.0  # rings, sigma
 
@@ -62,9 +63,8 @@ def align_patches(
     spectra (frames, 2, n) is used up, for memory. shape: (y, x) of a frame.
     """
     finest = finest_of_use(band, whole.weights)
-    patches = cut_patches(
-        spectra, band, whole.displacements, shape, settings.patch, finest, threads
-    )
+    side = min(settings.patch, LARGEST * min(shape) * band.pixel_size)
+    patches = cut_patches(spectra, band, whole.displacements, shape, side, finest, threads)
     times = time_terms(len(whole.displacements))
     curvature, slope, fitted = _fit(patches, times, settings.coarsest)
     prior, evidence = best_prior(curvature, slope)
@@ -94,7 +94,6 @@ def cut_patches(
     from scipy import fft
 
     small = grid_for(band, finest)
-    held = band.held(small)
     grains = np.array(band.padded) * band.pixel_size / small
     extents = [round(n * band.pixel_size / g) for n, g in zip(shape, grains, strict=True)]
     sides = [min(2 * round(patch / g / 2), n) for g, n in zip(grains, extents, strict=True)]
@@ -108,7 +107,7 @@ def cut_patches(
     for f in reversed(range(len(moves))):
         still = aligned_sum(spectra[f : f + 1], band, moves[f : f + 1])
         spectra.resize((f, *spectra.shape[1:]), refcheck=False)
-        image = inverse(band.unpacked(still, held, small), small, threads)
+        image = inverse(band.unpacked(still, small), small, threads)
         for row, top in enumerate(tops):
             for cut, left in zip(cuts, lefts, strict=True):
                 part = image[top : top + sides[0], left : left + sides[1]]
@@ -178,8 +177,6 @@ def slopes_at(patches: Patches, weights: Floats, moves: Array) -> tuple[Array, A
 
 def pooled_weights(patches: Patches, coarsest: float) -> Floats:
     """w of `motion.weights`, from all patches: a single one is too noisy to tell."""
-    from scipy.ndimage import gaussian_filter1d
-
     own, spectra = patches.band, patches.spectra
     count, frames = spectra.shape[:2]
     alone, whole = np.zeros(len(own), np.float32), np.zeros(len(own), np.float32)
@@ -189,7 +186,7 @@ def pooled_weights(patches: Patches, coarsest: float) -> Floats:
     ring = (own.k / (max(own.kx_step, own.ky[1]) * RING)).astype(np.intp)
     total = np.stack([np.sqrt(whole / count), np.zeros_like(whole)])
     found = signal_and_noise(ring, counted(own), alone / count, total, frames)
-    noise, mean = (gaussian_filter1d(radial, SMOOTHING) for radial in found)
+    noise, mean = (smoothed(radial, SMOOTHING) for radial in found)
     weight = worth(noise, mean, frames)[ring] * (own.k > 1 / coarsest) * (own.k > 2 * own.ky[1])
     return (weight * counted(own)).astype(np.float32)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitreous.errors import UserError
+from vitreous.kernels.machine import use_threads
 from vitreous.motion.band import Band, Floats, band_for, edge_window
 from vitreous.motion.group import group_size, grouped, ungrouped
 from vitreous.motion.local import align_patches
@@ -73,6 +74,7 @@ def measure_motion(
 
     Frames that are nearly dark are left out with a warning.
     """
+    use_threads(threads)
     count, rows, columns = movie.shape
     band = band_for((rows, columns), movie.pixel_size, settings.finest)
     wanted = chosen_frames(count, settings)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitreous.kernels.fourier import Frame, cropped, cut_out, forward, frame_for, framed, inverse
+from vitreous.kernels.machine import use_threads
 from vitreous.motion.dose import Shares, dose_shares, plain_shares
 from vitreous.motion.settings import MotionSettings
 from vitreous.records.images import ImageStack
@@ -49,6 +50,7 @@ def sum_frames(
     progress: Progress = ignore_progress,
 ) -> Sums:
     """The movie's frames without their motion, added up."""
+    use_threads(threads)
     weighted = exposure is not None and settings.dose_weighting
     shares = plain_shares(len(motion.frames))
     if exposure is not None and settings.dose_weighting:

@@ -33,7 +33,7 @@ def likely_weights(
     """w from aligned frames; alone: their summed powers, total (2, coefficients): their sum."""
     ring = rings(band)
     noise, mean = signal_and_noise(ring, counted(band), alone, total, frames)
-    noise, mean = _smoothed(noise), _smoothed(mean)
+    noise, mean = smoothed(noise, SMOOTHING), smoothed(mean, SMOOTHING)
     weight = worth(noise, mean, frames)[ring] * (band.k > 1 / coarsest)
     return (weight * counted(band)).astype(np.float32)
 
@@ -77,8 +77,8 @@ def worth(noise: Array, mean: Array, frames: int) -> Array:
     return np.where(known, (mean - noise) / (frames * safe_noise * safe_mean), 0)
 
 
-def _smoothed(radial: Array) -> Array:
-    from scipy.ndimage import gaussian_filter1d
-
-    found: Array = gaussian_filter1d(radial, SMOOTHING)
-    return found
+def smoothed(radial: Array, rings: float) -> Array:
+    """A radial function after a Gaussian of sigma `rings`; its ends go on."""
+    reach = int(4 * rings + 0.5)
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / rings) ** 2)
+    return np.convolve(np.pad(radial, reach, "edge"), bell / bell.sum(), "valid")

@@ -91,11 +91,10 @@ def peaks(spectra: Floats, band: Band, settings: MotionSettings) -> Array:
     matched against all others.
     """
     shape = grid_for(band, COARSE_FINEST)
-    held = band.held(shape)
-    weight = band.unpacked(b_factor_weights(band, COARSE_B, settings.coarsest), held, shape)
-    grids = np.array([band.unpacked(frame, held, shape) for frame in spectra])
+    weight = band.unpacked(b_factor_weights(band, COARSE_B, settings.coarsest), shape)
+    grids = np.array([band.unpacked(frame, shape) for frame in spectra])
     step = np.array(band.padded[::-1]) * band.pixel_size / shape[::-1]
-    phases = _Phases(shape, step)
+    phases, far = _Phases(shape, step), beyond(shape, step, settings.largest)
 
     moves = np.zeros((len(grids), 2))
     total = grids[0].copy()
@@ -104,7 +103,7 @@ def peaks(spectra: Floats, band: Band, settings: MotionSettings) -> Array:
             weight * np.conj(total) * grids[f] * phases(moves[f - 1]),
             shape,
             step,
-            settings.largest,
+            far,
         )
         total += grids[f] * phases(moves[f])
     for _ in range(ROUNDS):
@@ -112,10 +111,7 @@ def peaks(spectra: Floats, band: Band, settings: MotionSettings) -> Array:
         aligned = grids * np.array([phases(move) for move in moves])
         total = aligned.sum(0)
         steps = np.array(
-            [
-                _peak(weight * np.conj(total - frame) * frame, shape, step, settings.largest)
-                for frame in aligned
-            ]
+            [_peak(weight * np.conj(total - frame) * frame, shape, step, far) for frame in aligned]
         )
         moves += steps
         if np.abs(steps).max() < CLOSE:
@@ -136,13 +132,18 @@ class _Phases:
         ).astype(np.complex64)
 
 
-def _peak(
-    product: NDArray[np.complex64], shape: tuple[int, int], step: Array, largest: float
-) -> Array:
-    """Where (x, y), angstrom, a correlation is highest, within `largest` of 0: by parabolas."""
-    correlation = inverse(product, shape)
+def beyond(shape: tuple[int, int], step: Array, largest: float) -> NDArray[np.bool_]:
+    """Where in a correlation (y, x) the shift is longer than `largest`, angstrom."""
     rows, columns = (np.fft.fftfreq(n, 1 / n) for n in shape)
-    far = np.hypot(rows[:, None] * step[1], columns * step[0]) > largest
+    far: NDArray[np.bool_] = np.hypot(rows[:, None] * step[1], columns * step[0]) > largest
+    return far
+
+
+def _peak(
+    product: NDArray[np.complex64], shape: tuple[int, int], step: Array, far: NDArray[np.bool_]
+) -> Array:
+    """Where (x, y), angstrom, a correlation is highest, but not `far` from 0: by parabolas."""
+    correlation = inverse(product, shape)
     correlation[far] = -np.inf
     y, x = np.unravel_index(int(correlation.argmax()), shape)
     found = []

@@ -12,6 +12,7 @@ from numba import njit, prange
 
 FAST = {"contract", "nsz", "reassoc"}
 BLOCK = 32  # px over which a displacement is taken as linear
+PIECE = BLOCK + 3
 CHUNK = 64  # coefficients of a row that are worked on together
 TWO_PI = 2 * math.pi
 
@@ -231,103 +232,110 @@ def add_shifted(spectrum, columns, dx, dy, share, out):  # type: ignore[no-untyp
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _weights(rest, weight):  # type: ignore[no-untyped-def]
-    """The cubic B-spline's weights at `rest` between the second and the third of four samples.
+def _weights(start, step, ramp, count, weight):  # type: ignore[no-untyped-def]
+    """The cubic B-spline's weights at points that lie start, start + step, ... behind a sample.
 
-    weight (4 BLOCK): all first ones, all second ones and so on, flat, so that LLVM sees one array.
-
-    Its pieces meet with two equal derivatives: a `rest` that lies e outside 0 ... 1 costs an error
-    of e^3 / 6 only.
+    weight (4 PIECE): all of the sample before that one, all of its own and so on, flat, so that
+    LLVM sees one array. The spline's pieces meet with two equal derivatives: a point that lies e
+    outside 0 ... 1 costs an error of e^3 / 6 only.
     """
     one, three, four = np.float32(1), np.float32(3), np.float32(4)
     six, sixth = np.float32(6), np.float32(1 / 6)
-    for k in range(np.uint64(rest.size)):
-        w = rest[k]
+    first, change = np.float32(start), np.float32(step)
+    for k in range(np.uint64(count)):
+        w = first + change * ramp[k]
         r = one - w
-        weight[k + np.uint64(0 * BLOCK)] = r * r * r * sixth
-        weight[k + np.uint64(1 * BLOCK)] = (four + w * w * (three * w - six)) * sixth
-        weight[k + np.uint64(2 * BLOCK)] = (four + r * r * (three * r - six)) * sixth
-        weight[k + np.uint64(3 * BLOCK)] = w * w * w * sixth
+        weight[k] = r * r * r * sixth
+        weight[k + np.uint64(PIECE)] = (four + w * w * (three * w - six)) * sixth
+        weight[k + np.uint64(2 * PIECE)] = (four + r * r * (three * r - six)) * sixth
+        weight[k + np.uint64(3 * PIECE)] = w * w * w * sixth
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _linear(start, step, ramp, count, out):  # type: ignore[no-untyped-def]
-    a, b = np.float32(start), np.float32(step)
+def _blend_rows(flat, at, pitch, weight, count, out):  # type: ignore[no-untyped-def]
+    """out = four rows of an image from flat[at:] on, weighed point by point."""
+    piece, start, step = np.uint64(PIECE), np.uint64(at), np.uint64(pitch)
+    second, third, fourth = start + step, start + step + step, start + step + step + step
     for k in range(np.uint64(count)):
-        out[k] = a + b * ramp[k]
+        out[k] = (
+            weight[k] * flat[start + k]
+            + weight[k + piece] * flat[second + k]
+            + weight[k + piece + piece] * flat[third + k]
+            + weight[k + piece + piece + piece] * flat[fourth + k]
+        )
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _blend_row(row, at, across, down, tap, value, count):  # type: ignore[no-untyped-def]
-    """value += down[tap] x (four neighbours in a row, weighed by across); at: of the first's first.
-
-    across, down: weights as `_weights` leaves them.
-    """
-    one, two, three, block = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(BLOCK)
-    start, skip = np.uint64(at), np.uint64(tap) * block
+def _blend_columns(row, weight, count, out):  # type: ignore[no-untyped-def]
+    """out = four neighbours in a row, weighed point by point."""
+    piece, one, two, three = np.uint64(PIECE), np.uint64(1), np.uint64(2), np.uint64(3)
     for k in range(np.uint64(count)):
-        x = start + k
-        value[k] += down[skip + k] * (
-            across[k] * row[x]
-            + across[k + block] * row[x + one]
-            + across[k + two * block] * row[x + two]
-            + across[k + three * block] * row[x + three]
+        out[k] = (
+            weight[k] * row[k]
+            + weight[k + piece] * row[k + one]
+            + weight[k + piece + piece] * row[k + two]
+            + weight[k + piece + piece + piece] * row[k + three]
         )
 
 
 @njit(nogil=True, error_model="numpy")
-def _edge_row(row, at, count, out):  # type: ignore[no-untyped-def]
-    """A piece of a row that may begin before it or end after it: the end pixels go on."""
-    last = row.size - 1
-    for k in range(count):
-        out[k] = row[min(max(at + k, 0), last)]
+def _edge_piece(frame, top, left, count, out):  # type: ignore[no-untyped-def]
+    """out: 4 rows of PIECE, a part of the frame that may lie beyond it: its edge goes on."""
+    rows, columns = frame.shape
+    for j in range(4):
+        y = min(max(top + j, 0), rows - 1)
+        for k in range(count):
+            out[j * PIECE + k] = frame[y, min(max(left + k, 0), columns - 1)]
 
 
-@njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _add_scaled(value, factor, count, out):  # type: ignore[no-untyped-def]
+    for k in range(np.uint64(count)):
+        out[k] += factor * value[k]
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
 def add_moved(frame, field, share, out):  # type: ignore[no-untyped-def]
     """out[r, y, x] += share[r] x (the cubic B-spline whose coefficients are `frame`) at (x, y) + d.
 
     field (2, gy, gx): d (x, y), px, linear between nodes every BLOCK px from pixel 0; it may change
-    by little in a block (see `_weights`). Beyond the frame its edge goes on. The spline of the
-    samples themselves is a blurred image: whoever sums divides by `spline_blur` at the end.
+    by little in a block (see `_weights`). Columns are blended by the d of where they stand, rows by
+    that of the point. Beyond the frame its edge goes on. The spline of the samples themselves is a
+    blurred image: whoever sums sharpens at the end, see `weighed_sum`.
     """
     rows, columns = frame.shape
+    flat = frame.reshape(-1)
     blocks = (columns + BLOCK - 1) // BLOCK
     ramp = _ramp()
     for y in prange(rows):
         j = y // BLOCK
         below = (y - j * BLOCK) / BLOCK
-        rest = np.empty(BLOCK, np.float32)
-        across, down = np.empty(4 * BLOCK, np.float32), np.empty(4 * BLOCK, np.float32)
-        value = np.empty(BLOCK, np.float32)
-        piece = np.empty(BLOCK + 3, np.float32)
+        across, down = np.empty(4 * PIECE, np.float32), np.empty(4 * PIECE, np.float32)
+        value, blended = np.empty(PIECE, np.float32), np.empty(PIECE, np.float32)
+        piece = np.empty(4 * PIECE, np.float32)
         for i in range(blocks):
             first = i * BLOCK
             count = min(BLOCK, columns - first)
             dx = field[0, j, i] * (1 - below) + field[0, j + 1, i] * below
             dy = field[1, j, i] * (1 - below) + field[1, j + 1, i] * below
-            dx_step = field[0, j, i + 1] * (1 - below) + field[0, j + 1, i + 1] * below - dx
-            dy_step = field[1, j, i + 1] * (1 - below) + field[1, j + 1, i + 1] * below - dy
-            right, up = math.floor(dx + dx_step / 2), math.floor(dy + dy_step / 2)
-            _linear(dx - right, dx_step / BLOCK, ramp, count, rest)
-            _weights(rest[:count], across)
-            _linear(dy - up, dy_step / BLOCK, ramp, count, rest)
-            _weights(rest[:count], down)
-            value[:] = 0
-            at = first + int(right) - 1
-            inside = at >= 0 and at + count + 3 <= columns
-            for tap in range(4):
-                row = min(max(y + int(up) - 1 + tap, 0), rows - 1)
-                if inside:
-                    _blend_row(frame[row], at, across, down, tap, value, count)
-                else:
-                    _edge_row(frame[row], at, count + 3, piece)
-                    _blend_row(piece, 0, across, down, tap, value, count)
+            x_step = (
+                field[0, j, i + 1] * (1 - below) + field[0, j + 1, i + 1] * below - dx
+            ) / BLOCK
+            y_step = (
+                field[1, j, i + 1] * (1 - below) + field[1, j + 1, i + 1] * below - dy
+            ) / BLOCK
+            right, up = math.floor(dx + BLOCK / 2 * x_step), math.floor(dy + BLOCK / 2 * y_step)
+            left, top = first + int(right) - 1, y + int(up) - 1
+            _weights(dx - right, x_step, ramp, count, across)
+            _weights(dy - up - y_step, y_step, ramp, count + 3, down)
+            if left >= 0 and left + count + 3 <= columns and top >= 0 and top + 4 <= rows:
+                _blend_rows(flat, top * columns + left, columns, down, count + 3, blended)
+            else:
+                _edge_piece(frame, top, left, count + 3, piece)
+                _blend_rows(piece, 0, PIECE, down, count + 3, blended)
+            _blend_columns(blended, across, count, value)
             for r in range(out.shape[0]):
-                factor = share[r]
-                sums = out[r, y, first : first + count]
-                for k in range(np.uint64(count)):
-                    sums[k] += factor * value[k]
+                _add_scaled(value, share[r], count, out[r, y, first : first + count])
 
 
 @njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")
