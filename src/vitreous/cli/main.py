@@ -30,6 +30,7 @@ COMMANDS = {
     "gain": "Turn a gain reference onto a session's movies, and find the camera's defects.",
     "status": "Say how far a project is: series, steps, what failed and why.",
     "newstack": "Join a tilt series' images into its stack, in order of angle.",
+    "motion": "Correct the motion in movies: averages, tracks, dose weighting.",
     "align": "Align a raw tilt series without markers.",
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
     "reproject": "Project a volume into the tilts of an alignment.",
