@@ -240,7 +240,8 @@ def test_a_star_names_images_angles_and_halves(tmp_path, averages):
         "rlnMicrographPreExposure": ["0", "3", "6", "9", "12"],
         "rlnTomoNominalTiltAxisAngle": ["85.3"] * 5,
     }
-    write_star(star, [Table("ts", columns)])
+    optics = Table("optics", {"rlnOpticsGroup": ["1"], "rlnVoltage": ["200"]})
+    write_star(star, [optics, Table("ts", columns)])
 
     result = made(of_star(star), tmp_path / "ts.st")
 
@@ -248,6 +249,18 @@ def test_a_star_names_images_angles_and_halves(tmp_path, averages):
     assert greys(tmp_path / "ts_ODD.st") == [420, 320, 120, 220, 520]
     assert [tilt.exposure_index for tilt in result.series.tilts] == [3, 2, 0, 1, 4]
     assert result.series.nominal_axis_degrees == 85.3
+    assert result.series.voltage_kv == 200
+
+
+def test_a_star_of_averages_alone_is_taken_by_their_names(tmp_path, averages):
+    star = tmp_path / "corrected_micrographs.star"
+    names = [f"motion/ts_{k + 1:03d}_{angle:.1f}.mrc" for k, angle in enumerate(ANGLES)]
+    write_star(star, [Table("micrographs", {"rlnMicrographName": names})])
+
+    result = made(of_star(star), tmp_path / "ts.st")
+
+    assert greys(tmp_path / "ts.st") == [400, 300, 100, 200, 500]
+    assert [tilt.exposure_index for tilt in result.series.tilts] == [3, 2, 0, 1, 4]
 
 
 def test_a_stack_and_the_mdoc_of_its_tilts(tmp_path, mdoc):

@@ -216,7 +216,8 @@ def require_most(count: int, lost: Sequence[str], where: Path) -> None:
 
 def of_star(star: Path) -> Gathered:
     """The images that a RELION table of tilts names, one a row, with angle and pre-exposure."""
-    table = next((t for t in read_star(star) if "rlnMicrographName" in t), None)
+    tables = read_star(star)
+    table = next((t for t in tables if "rlnMicrographName" in t), None)
     if table is None:
         raise FormatError("no table with rlnMicrographName", path=star, line=1)
     prior = _numbers(table, "rlnMicrographPreExposure")
@@ -235,13 +236,15 @@ def of_star(star: Path) -> Gathered:
         tilt = Tilt(
             k,
             known,
-            exposure_index=None if order is None else order.index(k),
+            exposure_index=number_in_name(path.name) if order is None else order.index(k),
             pre_exposure=prior[k],
             movie=Path(row.get("rlnMicrographMovieName", "")).name,
         )
         images.append(_with_halves(Taken(path, section, tilt, *halves)))
     axis = _numbers(table, "rlnTomoNominalTiltAxisAngle")
-    return Gathered(tuple(images), axis[0] if axis else None)
+    voltages = [t.numbers("rlnVoltage")[0] for t in tables if "rlnVoltage" in t and len(t)]
+    voltage = float(voltages[0]) if voltages else None
+    return Gathered(_ranked(images), axis[0] if axis else None, voltage)
 
 
 def _numbers(table: Table, label: str) -> list[float | None]:
