@@ -28,14 +28,19 @@ def binned(image: Floats, binning: int) -> Floats:
     """Means of blocks; a block that lies partly outside is the mean of what it has."""
     if binning == 1:
         return image
-    shape, starts = zip(*(binned_size(n, binning) for n in image.shape), strict=True)
-    padded = np.full([n * binning for n in shape], np.nan, np.float64)
-    ends = (m * binning + start for m, start in zip(shape, starts, strict=True))
-    kept = [min(n, end) for n, end in zip(image.shape, ends, strict=True)]
-    inside = tuple(slice(-start, -start + n) for start, n in zip(starts, kept, strict=True))
-    padded[inside] = image[: kept[0], : kept[1]]
-    blocks = padded.reshape(shape[0], binning, shape[1], binning)
-    means: Floats = np.nanmean(blocks, axis=(1, 3)).astype(np.float32)
+    return np.ascontiguousarray(_binned_rows(_binned_rows(image, binning).T, binning).T)
+
+
+def _binned_rows(image: Floats, binning: int) -> Floats:
+    size, start = binned_size(len(image), binning)
+    total = np.zeros((size, image.shape[1]), np.float32)
+    count = np.zeros(size, np.float32)
+    for first in range(start, start + binning):
+        rows = np.arange(first, first + size * binning, binning)
+        inside = (rows >= 0) & (rows < len(image))
+        total[inside] += image[rows[inside]]
+        count += inside
+    means: Floats = total / count[:, None]
     return means
 
 
