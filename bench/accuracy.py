@@ -19,6 +19,7 @@ from accuracy_align import ALIGNMENT
 from figures import Figure, Section
 from figures_formats import GEOMETRY, ROUND_TRIPS, WARP_GRIDS
 from figures_kernels import KERNELS
+from figures_motion import MOTION, MOTION_RELION
 from figures_reconstruct import DENSITIES, IMOD, PHANTOM, REAL_SERIES, RELION
 from figures_simulate import SIMULATED
 from measure import table
@@ -36,6 +37,8 @@ SECTIONS = (
     RELION,
     REAL_SERIES,
     SIMULATED,
+    MOTION,
+    MOTION_RELION,
     *ALIGNMENT,
 )
 ROOT = Path(__file__).parents[1]

@@ -5,13 +5,17 @@ differs across the field.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import fft, ndimage
 
 from vitreous.ctf.model import transfer
+from vitreous.motion.movie import measure_motion
+from vitreous.motion.settings import MotionSettings
 from vitreous.records.ctf import Ctf
 from vitreous.records.images import ArrayStack
+from vitreous.records.motion import Exposure
 
 INTERACTION = 6.526e-4  # rad/(V A) at 300 kV
 MEAN_FREE_PATH = 3100.0  # A
@@ -155,3 +159,26 @@ def errors_px(found, truth, scene):
         rms(whole[:, None] - true),
         rms(all_of_it - true),
     )
+
+
+TWENTY = range(1, 21)
+
+
+def scene_of(seed):
+    """One of twenty movies: 1024 x 1024 at 2.5 A, 3 e/A^2 in 8 frames; a third moves rigidly."""
+    return Scene(seed=seed, local=[0.0, 0.7, 0.35][seed % 3])
+
+
+def measured(seed):
+    """(whole motion's error, field's by whole motion, field's by all, whole / claimed): px."""
+    found, errors = found_and_errors(seed)
+    return *errors, errors[0] / (found.standard_error / scene_of(seed).pixel_size)
+
+
+@cache
+def found_and_errors(seed):
+    """(the motion found in one of the twenty, `errors_px`)."""
+    scene = scene_of(seed)
+    movie, truth, _ = made(scene)
+    found = measure_motion(movie, MotionSettings(), Exposure(scene.dose / scene.frames))
+    return found, errors_px(found, truth, scene)

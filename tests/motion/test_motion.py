@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.motion.movies import Scene, errors_px, made
+from tests.motion.movies import TWENTY, Scene, errors_px, made, measured
 from vitreous.errors import UserError
 from vitreous.motion.movie import correct_motion, measure_motion
 from vitreous.motion.settings import MotionSettings
@@ -71,6 +72,29 @@ def test_a_long_drift_is_followed():
 
     whole, _, _ = errors_px(found, truth, scene)
     assert whole < 2 * found.standard_error / scene.pixel_size
+
+
+def test_the_claimed_standard_error_is_that_of_the_movies():
+    """Eight movies of one kind: RMS of error / claimed."""
+    ratios = []
+    for seed in range(1, 9):
+        scene = replace(SMALL, seed=seed, local=0.2)
+        movie, truth, _ = made(scene)
+        found = measure_motion(movie, MotionSettings(local=False), DOSE)
+        whole, _, _ = errors_px(found, truth, scene)
+        ratios.append(whole / (found.standard_error / scene.pixel_size))
+
+    assert 0.8 < np.sqrt(np.mean(np.square(ratios))) < 1.5
+
+
+@pytest.mark.accuracy
+def test_twenty_movies_hold_what_is_asked_of_them():
+    whole, by_whole, field, ratio = np.array([measured(seed) for seed in TWENTY]).T
+
+    assert np.sqrt((whole**2).mean()) < 0.15
+    assert 0.8 < np.sqrt((ratio**2).mean()) < 1.5
+    assert field.max() < 0.3
+    assert (field - by_whole).max() < 0.02
 
 
 def test_a_given_b_factor_takes_the_place_of_measured_weights(small):
