@@ -28,20 +28,23 @@ def binned(image: Floats, binning: int) -> Floats:
     """Means of blocks; a block that lies partly outside is the mean of what it has."""
     if binning == 1:
         return image
-    return np.ascontiguousarray(_binned_rows(_binned_rows(image, binning).T, binning).T)
+    return _binned_along(1, _binned_along(0, image, binning), binning)
 
 
-def _binned_rows(image: Floats, binning: int) -> Floats:
-    size, start = binned_size(len(image), binning)
-    total = np.zeros((size, image.shape[1]), np.float32)
+def _binned_along(axis: int, image: Floats, binning: int) -> Floats:
+    """Means of neighbours along one axis; only the outermost bins lie partly outside."""
+    size, start = binned_size(image.shape[axis], binning)
+    lines = np.moveaxis(image, axis, 0)
+    total = np.zeros((size, image.shape[1 - axis])[:: 1 - 2 * axis], np.float32)
+    sums = np.moveaxis(total, axis, 0)
     count = np.zeros(size, np.float32)
     for first in range(start, start + binning):
-        rows = np.arange(first, first + size * binning, binning)
-        inside = (rows >= 0) & (rows < len(image))
-        total[inside] += image[rows[inside]]
-        count += inside
-    means: Floats = total / count[:, None]
-    return means
+        outside = int(first < 0)
+        found = lines[first + binning * outside :: binning][: size - outside]
+        sums[outside : outside + len(found)] += found
+        count[outside : outside + len(found)] += 1
+    sums /= count[:, None]
+    return total
 
 
 # -- shrinking ------------------------------------------------------------------------------------
