@@ -56,19 +56,18 @@ def anywhere(path, project):
 
 @pytest.fixture(scope="module")
 def whole(stacks, tmp_path_factory):
-    """(products of a run that nobody killed, the seconds it took)."""
+    """(project of a run that nobody killed, the seconds it took)."""
     project = tmp_path_factory.mktemp("whole") / "project"
     begun = time.monotonic()
     assert started(stacks, project).wait() == 0
-    took = time.monotonic() - begun
-    return products_of(project), took
+    return project, time.monotonic() - begun
 
 
 @pytest.mark.parametrize(
     "count", [3, pytest.param(20, marks=pytest.mark.accuracy)], ids=["some", "twenty"]
 )
 def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(stacks, whole, tmp_path, count):
-    expected, took = whole
+    expected, took = products_of(whole[0]), whole[1]
     chance = random.Random(count)
     moments = [chance.uniform(*part) for part in pairwise(np.linspace(0.1, 1, count + 1))]
     found = set()
@@ -91,3 +90,20 @@ def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(stacks, whole, tm
         assert [series.how for series in state_of(project)] == ["done", "done"]
         assert not list(project.rglob(".*.part"))
     assert len(found) > 1  # they were killed at different stages
+
+
+def test_a_second_run_does_nothing_and_costs_little(whole):
+    project, _ = whole
+    files = [path for path in project.rglob("*") if path.is_file()]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    begun = os.times()
+
+    words = [COMMAND, "run", "--project", project]
+    again = subprocess.run(words, capture_output=True, text=True, check=True)
+
+    ended = os.times()
+    used = ended.children_user + ended.children_system - begun.children_user - begun.children_system
+    after = {path: path.stat().st_mtime_ns for path in project.rglob("*") if path.is_file()}
+    assert after == before
+    assert again.stderr.startswith(f"done: 2 series in {project}; 2 up to date already")
+    assert used < 2

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from vitreous.cli.run_progress import duration
@@ -25,8 +24,7 @@ def foresee_run(jobs: Sequence[Job], share: Share) -> None:
     """Say what a run of these series would do, and do nothing."""
     with unheard():
         steps = {job: steps_to_do(job) for job in jobs}
-        each = replace(share, threads=max(1, share.threads // len(jobs)))
-        forecasts = [forecast(job, steps[job], each) for job in jobs]
+        forecasts = [forecast(job, steps[job], share) for job in jobs]
     if len(jobs) == 1 and not forecasts[0].problem:
         foresee_alone(jobs[0], steps[jobs[0]], share)
     for line in table_of(forecasts):
