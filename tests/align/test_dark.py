@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vitreous.align.dark import blank_reason, dark_reasons
+from vitreous.align.dark import below_tolerance, blank_reason, dark_reasons
 
 TILTS = np.arange(-60, 61, 3.0)
 PATH = 1 / np.cos(np.deg2rad(TILTS))
@@ -73,3 +73,14 @@ def test_images_without_content_are_blank(image, missing, said):
 
 def test_an_image_with_content_is_not_blank():
     assert blank_reason(np.arange(64.0).reshape(8, 8), 3) is None
+
+
+def test_aretomos_tolerance_takes_mean_over_deviation_beside_that_of_the_untilted():
+    tilts = np.arange(-60, 61, 10.0)
+    means, deviations = np.full(13, 50.0), np.full(13, 10.0)
+    means[[0, 6, 12]] = 20.0, 1.0, 34.0
+
+    # the seven nearest to 0 but one of the largest: five at 5 and the dark one at 0.1, mean 4.18
+    assert below_tolerance(tilts, means, deviations, 0.7) == [0]
+    assert below_tolerance(tilts, means, deviations, 0.9) == [0, 12]
+    assert below_tolerance(tilts, means, deviations, 0.0) == []

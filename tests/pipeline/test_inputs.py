@@ -156,3 +156,41 @@ def test_all_that_is_missing_is_named_with_its_option(write, header, noted, angl
 
     assert [name.partition(" (")[0] for name in named] == missing
     assert all("--" in name for name in named)
+
+
+# -- order and doses listed with the angles --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "indices", "doses", "before"),
+    [
+        ("-20 2\n0 1\n20 3\n", {"dose_per_tilt": 4.0}, [1, 0, 2], [4, 4, 4], [4, 0, 8]),
+        ("# a b\n-20 12\n0 10\n20 30\n", {}, [1, 0, 2], [None] * 3, [None] * 3),
+        ("-20 2 3\n0 1 5\n20 3 7\n", {}, [1, 0, 2], [3, 5, 7], [5, 0, 8]),
+        ("-20 2 3\n0 1 5\n20 3 7\n", {"dose_per_tilt": 2.0}, [1, 0, 2], [2, 2, 2], [2, 0, 4]),
+        ("-20 1\n0 1\n20 1\n", {"dose_per_tilt": 2.0}, [None] * 3, [2, 2, 2], [None] * 3),
+    ],
+)
+def test_a_list_of_angles_may_have_columns_of_order_and_dose(
+    write, tmp_path, text, options, indices, doses, before
+):
+    stack = write(noted=None)
+    (tmp_path / "angles.txt").write_text(text)
+
+    _, series = opened_raw(stack, RawInput(angles=tmp_path / "angles.txt", **options))
+
+    assert series.nominal_tilts_degrees.tolist() == [-20, 0, 20]
+    assert [tilt.exposure_index for tilt in series.tilts] == indices
+    assert [tilt.dose for tilt in series.tilts] == doses
+    assert [tilt.pre_exposure for tilt in series.tilts] == before
+
+
+def test_an_order_listed_with_the_angles_goes_before_the_mdocs(write, tmp_path):
+    stack = write()
+    (tmp_path / "angles.txt").write_text("-20 3\n0 2\n20 1\n")
+
+    _, series = opened_raw(stack, RawInput(angles=tmp_path / "angles.txt"))
+
+    assert [tilt.exposure_index for tilt in series.tilts] == [2, 1, 0]
+    assert [tilt.pre_exposure for tilt in series.tilts] == [2 * DOSE, DOSE, 0]
+    assert series.nominal_axis_degrees == 85.0

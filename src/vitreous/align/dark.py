@@ -7,6 +7,8 @@ Array = NDArray[np.float64]
 
 DARK = 0.4  # of the brightness that the other tilts let expect
 ROUNDS = 5
+UNTILTED = 7  # tilts nearest to 0 that AreTomo compares the others with
+NEVER_DARK = 3.5  # degrees: tilts nearer to 0 AreTomo keeps
 
 
 def blank_reason(image: NDArray[np.generic], missing: int) -> str | None:
@@ -53,3 +55,16 @@ def _expected(path: Array, logarithm: Array, bright: NDArray[np.bool_]) -> Array
     spread = ((x - x.mean()) ** 2).sum()
     slope = min(((x - x.mean()) * (y - y.mean())).sum() / spread, 0.0) if spread > 1e-6 else 0.0
     return np.asarray(y.mean() + slope * (path - x.mean()), np.float64)
+
+
+def below_tolerance(tilts: Array, means: Array, deviations: Array, tolerance: float) -> list[int]:
+    """Views that AreTomo's -DarkTol takes for dark, by |mean| / deviation.
+
+    Dark is what has at most `tolerance` of the mean of the tilts nearest to 0, of which the
+    largest of all is left aside. tilts in degrees; all (n,).
+    """
+    ratio = np.abs(means) / np.maximum(deviations, 1e-30)
+    near = np.argsort(np.abs(tilts), kind="stable")[:UNTILTED]
+    others = near[near != ratio.argmax()]
+    least = tolerance * ratio[others if len(others) else near].mean()
+    return np.flatnonzero((ratio <= least) & (np.abs(tilts) >= NEVER_DARK)).tolist()

@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vitreous.errors import UserError
-from vitreous.formats import imod
+from vitreous.formats.aretomo import TiltList, read_tlt_txt
 from vitreous.formats.beside import angles_beside, mdoc_beside, plain_name, series_name
 from vitreous.formats.mdoc import Mdoc, Section, read_mdoc
-from vitreous.formats.mdoc_series import nominal_axis, tilt_series
+from vitreous.formats.mdoc_series import nominal_axis, summed_exposures, tilt_series
 from vitreous.formats.mrc import MrcStack
 from vitreous.formats.numbers import parse_number
 from vitreous.formats.tiff import TiffStack
@@ -34,9 +33,10 @@ def raw_series(
 ) -> TiltSeries:
     """Nominal tilts and axis of every section of a stack.
 
-    Angles come from `angles` (.rawtlt, .tlt), else from NAME.rawtlt, the .mdoc (NAME.mrc.mdoc or
-    NAME.mdoc where it isn't named), NAME.tlt, the extended header; the axis from the .mdoc, else
-    SerialEM's title in the header. dose_per_tilt (e/A^2) goes before the .mdoc's doses.
+    Angles come from `angles` (.rawtlt, .tlt; perhaps with columns of order and dose), else from
+    NAME.rawtlt, the .mdoc (NAME.mrc.mdoc or NAME.mdoc where it isn't named), NAME.tlt, the extended
+    header; the axis from the .mdoc, else SerialEM's title in the header. dose_per_tilt (e/A^2) goes
+    before the doses of files.
     """
     name = series_name(stack_path)
     mdoc = mdoc or mdoc_beside(stack_path)
@@ -88,13 +88,13 @@ def _of_mdoc(
     return series
 
 
-def _of_stack(stack_path: Path, stack: MrcStack | TiffStack) -> NDArray[np.float64]:
+def _of_stack(stack_path: Path, stack: MrcStack | TiffStack) -> TiltList:
     """The angles where neither a .rawtlt nor an .mdoc has them."""
     if aligned := angles_beside(stack_path, ".tlt"):
         return _read_angles(aligned, stack)
     if isinstance(stack, MrcStack) and stack.tilt_angles is not None:
         log.info("%s: tilt angles of its extended header", stack_path)
-        return stack.tilt_angles
+        return TiltList(stack.tilt_angles)
     raise UserError(
         f"{stack_path}: nothing says at which angles its images were taken. Give a list with "
         f"--angles, or put {series_name(stack_path)}.rawtlt or {plain_name(stack_path)}.mdoc "
@@ -102,35 +102,54 @@ def _of_stack(stack_path: Path, stack: MrcStack | TiffStack) -> NDArray[np.float
     )
 
 
-def _read_angles(path: Path, stack: MrcStack | TiffStack) -> NDArray[np.float64]:
-    tilts = imod.read_angles(path)
-    if len(tilts) != stack.shape[0]:
+def _read_angles(path: Path, stack: MrcStack | TiffStack) -> TiltList:
+    listed = read_tlt_txt(path)
+    if len(listed.tilts) != stack.shape[0]:
         raise UserError(
-            f"{path} has {len(tilts)} angles, the stack {stack.shape[0]} images: they don't belong "
-            "together"
+            f"{path} has {len(listed.tilts)} angles, the stack {stack.shape[0]} images: they don't "
+            "belong together"
         )
-    log.info("%d tilt angles of %s", len(tilts), path)
-    return tilts
+    log.info("%d tilt angles of %s", len(listed.tilts), path)
+    return listed
 
 
 def _with_tilts(
     series: TiltSeries | None,
-    tilts: NDArray[np.float64],
+    listed: TiltList,
     name: str,
     stack: MrcStack | TiffStack,
-    dose: float | None,
+    dose_per_tilt: float | None,
 ) -> TiltSeries:
     """A series at these angles; of the .mdoc's, if there is one, the rest stands.
 
-    Without an .mdoc the order of acquisition is unknown, and with it what a tilt saw before.
+    Orders and doses that are listed with the angles go before the .mdoc's. Without an order of
+    acquisition what a tilt saw before is unknown.
     """
     facts = facts_of(stack)
+    angles = [float(tilt) for tilt in listed.tilts]
     if series is None:
-        every = tuple(Tilt(section, float(tilt), dose=dose) for section, tilt in enumerate(tilts))
-        return TiltSeries(name, every, facts.pixel_size, facts.image_size, stack)
-    known = zip(series.tilts, tilts, strict=True)
-    every = tuple(replace(tilt, nominal_tilt_degrees=float(angle)) for tilt, angle in known)
-    return replace(series, tilts=every)
+        every = tuple(Tilt(k, tilt, dose=dose_per_tilt) for k, tilt in enumerate(angles))
+        series = TiltSeries(name, every, facts.pixel_size, facts.image_size, stack)
+    known = zip(series.tilts, angles, strict=True)
+    every = tuple(replace(tilt, nominal_tilt_degrees=angle) for tilt, angle in known)
+    return replace(series, tilts=_with_order(every, listed, dose_per_tilt))
+
+
+def _with_order(
+    tilts: tuple[Tilt, ...], listed: TiltList, dose_per_tilt: float | None
+) -> tuple[Tilt, ...]:
+    """The tilts with the order and doses of a list, if it has them; one number for all is none."""
+    if listed.order is None or len(set(listed.order.tolist())) != len(tilts):
+        return tilts
+    order = np.argsort(np.argsort(listed.order)).tolist()
+    doses = [tilt.dose for tilt in tilts]
+    if dose_per_tilt is None and listed.dose is not None:
+        doses = listed.dose.tolist()
+    before = summed_exposures(doses, order)
+    return tuple(
+        replace(tilt, exposure_index=rank, dose=dose, pre_exposure=earlier)
+        for tilt, rank, dose, earlier in zip(tilts, order, doses, before, strict=True)
+    )
 
 
 def _with_axis(series: TiltSeries, stack: MrcStack | TiffStack) -> TiltSeries:
