@@ -12,7 +12,7 @@ from vitreous.errors import UserError
 from vitreous.formats.imod import write_angles
 from vitreous.formats.mrc import MrcWriter
 from vitreous.formats.tiff import write_tiff_stack
-from vitreous.pipeline.intake import Source, chosen, find_series
+from vitreous.pipeline.intake import Source, chosen, find_series, series_of_session
 
 
 def stack(path, sections=3):
@@ -230,22 +230,28 @@ def test_movies_are_no_series_of_their_own(tmp_path, caplog):
     assert "passed over as movies: TS_1_001_0.0.tif, TS_1_002_3.0.tif" in caplog.text
 
 
-def test_movies_alone_get_one_message(tmp_path):
+def test_movies_alone_are_series(tmp_path):
     mdoc(tmp_path / "TS_1.mdoc", "TS_1.mrc", MOVIES)
     mdoc(tmp_path / "TS_2.mdoc", "TS_2.mrc", MOVIES)
 
-    with pytest.raises(
-        UserError, match=r"TS_1\.mrc isn't there, only the names of 3 movies\..*stack"
-    ):
-        find_series([tmp_path])
+    sources = series_of_session([tmp_path])
+
+    assert [(source.name, source.stack, source.problem) for source in sources] == [
+        ("TS_1", None, None),
+        ("TS_2", None, None),
+    ]
+    assert [source.notes.mdocs[0].name for source in sources] == ["TS_1.mdoc", "TS_2.mdoc"]
 
 
-def test_movies_with_their_own_mdocs_alone_get_one_message(tmp_path):
-    for name in MOVIES:
-        movie_mdoc(tmp_path / f"{name}.mdoc")
+def test_a_stack_keeps_what_tells_of_its_movies_unless_it_is_named_itself(tmp_path):
+    path = stack(tmp_path / "TS_1.mrc")
+    notes = mdoc(tmp_path / "TS_1.mrc.mdoc", "TS_1.mrc", MOVIES)
 
-    with pytest.raises(UserError, match=r"holds 3 \.mdoc files of movies, and no stack"):
-        find_series([tmp_path])
+    for named, mdocs in ((tmp_path, (notes,)), (notes, (notes,)), (path, None)):
+        (source,) = series_of_session([named])
+
+        assert source.stack == path
+        assert (source.notes and source.notes.mdocs) == mdocs
 
 
 # -- names -----------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from vitreous.version import __version__
 
 COMMANDS = {
     "run": "Make tomograms of tilt series: the main job.",
+    "check": "Say what a session holds and lacks, before any work begins.",
     "gain": "Turn a gain reference onto a session's movies, and find the camera's defects.",
     "status": "Say how far a project is: series, steps, what failed and why.",
     "newstack": "Join a tilt series' images into its stack, in order of angle.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
-from math import isclose
+from math import isclose, log2
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +25,7 @@ DAY_FIRST = re.compile(
 YEAR_FIRST = re.compile(r"(\d{4})[-/](\w{1,3})[-/](\d{1,2})[T\s]+(\d+):(\d+):(\d+)(?:[.,](\d+))?Z?")
 SAME_TILT = 0.05  # degrees between an image and its repetition
 SAME_DOSE = 0.01
+DOUBLING_OFF = 0.08  # of a factor 2: images may be cropped by some per cent
 SAME_AXIS = 0.11  # degrees, IMOD's header.c
 
 INTERPRETED = ("TiltAngle", "SubFramePath", "DateTime")
@@ -38,6 +39,7 @@ def tilt_series(
     path: Path | None = None,
     stack: ImageStack | None = None,
     pixel_size: float | None = None,
+    image_size: tuple[int, int] | None = None,
     dose_per_tilt: float | None = None,
 ) -> TiltSeries:
     """The tilts of an .mdoc, in section order; path only for messages.
@@ -83,7 +85,7 @@ def tilt_series(
         name=name,
         tilts=tilts,
         pixel_size=pixel_size or (stack.pixel_size if stack else _pixel_size(mdoc, path)),
-        image_size=facts_of(stack).image_size if stack else _image_size(mdoc, path),
+        image_size=image_size or (facts_of(stack).image_size if stack else _image_size(mdoc, path)),
         stack=stack,
         nominal_axis_degrees=nominal_axis(mdoc, path),
         voltage_kv=_number(mdoc.get("Voltage") or sections[0].get("Voltage"), "Voltage", path),
@@ -213,6 +215,16 @@ def own_dose(section: Section, path: Path | None = None) -> float | None:
     return summed or None
 
 
+def own_frames(mdoc: Mdoc) -> dict[str, int]:
+    """Raw frames of each movie, by its name, as far as NumSubFrames says them."""
+    return {
+        base_name(movie): int(count)
+        for section in mdoc.sections
+        if (movie := section.get("SubFramePath"))
+        and (count := section.get("NumSubFrames")).isdigit()
+    }
+
+
 def dose_from_rate(section: Section, path: Path | None = None) -> float | None:
     """e/A^2 that reached the camera: rate (e/px/s) x time / area of an unbinned pixel.
 
@@ -265,7 +277,7 @@ def summed_exposures(doses: Sequence[float | None], order: Sequence[int]) -> lis
 
 
 @dataclass(frozen=True, slots=True)
-class _Title:
+class Title:
     """The numbers of a title such as 'Tilt axis angle = 85.3, binning = 4  spot = 8'."""
 
     axis: float
@@ -280,7 +292,7 @@ def nominal_axis(mdoc: Mdoc, path: Path | None = None) -> float | None:
     """
     numbers = [s.get("RotationAngle") for s in mdoc.sections if s.get("RotationAngle")]
     rotation = _number(numbers[0], "RotationAngle", path) if numbers else None
-    title = _axis_title(mdoc)
+    title = axis_title(mdoc)
     if title is None:
         return None if rotation is None else _wrapped(rotation - 90)
     if not title.is_tomography_5 or rotation is None:
@@ -294,10 +306,10 @@ def nominal_axis(mdoc: Mdoc, path: Path | None = None) -> float | None:
     return None
 
 
-def _axis_title(mdoc: Mdoc) -> _Title | None:
+def axis_title(mdoc: Mdoc) -> Title | None:
     for text in mdoc.titles:
         if found := re.search(r"Tilt\s*axis\s*angle\s*=\s*(-?\d+(?:\.\d*)?)", text, re.IGNORECASE):
-            return _Title(float(found[1]), "TiltAxisAngle" in text)
+            return Title(float(found[1]), "TiltAxisAngle" in text)
     return None
 
 
@@ -348,14 +360,37 @@ def base_name(path: str) -> str:
 
 
 def _pixel_size(mdoc: Mdoc, path: Path | None) -> float:
+    (first, *_) = (*mdoc.of("FrameSet"), *mdoc.of("ZValue"))
     known = _number(mdoc.get("PixelSpacing"), "PixelSpacing", path) or _number(
-        mdoc.of("ZValue")[0].get("PixelSpacing"), "PixelSpacing", path
+        first.get("PixelSpacing"), "PixelSpacing", path
     )
     if not known or known < 0:
         raise FormatError(
             "the .mdoc has no PixelSpacing", path=path, line=1, hint="Give the pixel size."
         )
     return known
+
+
+def movie_pixel_size(
+    mdoc: Mdoc, movie_size: tuple[int, int], path: Path | None = None
+) -> float | None:
+    """A/px of movies of `movie_size` (x, y); None where no PixelSpacing is stated.
+
+    PixelSpacing is that of the images of which ImageSize is stated, which may be binned; their
+    areas tell by how much. The movies' own .mdoc files state no ImageSize, but their own pixel.
+    """
+    try:
+        spacing = _pixel_size(mdoc, path)
+    except FormatError:
+        return None
+    size = mdoc.get("ImageSize").split()
+    if len(size) != 2 or not all(word.isdigit() for word in size):
+        return spacing
+    doublings = log2((int(size[0]) * int(size[1])) / (movie_size[0] * movie_size[1])) / 2
+    if abs(doublings - round(doublings)) < DOUBLING_OFF:
+        return spacing * 2.0 ** round(doublings)
+    binning = _number(mdoc.of("ZValue")[0].get("Binning"), "Binning", path)
+    return spacing / (binning or 1)
 
 
 def _image_size(mdoc: Mdoc, path: Path | None) -> tuple[int, int]:

@@ -9,7 +9,7 @@ STEEPEST = 90.0  # degrees; what exceeds it is a date or a magnification
 IN_BRACKETS = re.compile(r"\[(-?\d+(?:\.\d+)?)\]")
 DECIMAL = re.compile(r"(?:^|_)(-?\d+\.\d+)(?=[_.\]]|$)")
 WHOLE = re.compile(r"_(-?\d+)$")
-NUMBER = re.compile(r"_(\d{1,4})_\[?$")
+NUMBER = re.compile(r"(?:^|_)(\d{1,5})_\[?$")
 
 
 def tilt_in_name(name: str) -> float | None:
@@ -32,6 +32,19 @@ def number_in_name(name: str) -> int | None:
     before = name[: found.start(1)]
     number = NUMBER.search(before)
     return int(number[1]) if number else None
+
+
+def series_in_name(name: str) -> str | None:
+    """What stands before number and angle: TS_01 in 'TS_01_003_-6.00.mrc'.
+
+    '' where nothing does, None where there is no decimal angle.
+    """
+    found = _decimal(name)
+    if found is None:
+        return None
+    before = name[: found.start(1)]
+    numbered = NUMBER.search(before)
+    return (before[: numbered.start()] if numbered else before).rstrip("_[")
 
 
 def _decimal(name: str) -> re.Match[str] | None:

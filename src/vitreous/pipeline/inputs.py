@@ -99,7 +99,36 @@ class AlignmentInput(AlignmentFacts):
     ]
 
 
-class SeriesInput(MicroscopeInput, AlignmentFacts):
+class MovieInput(BaseModel):
+    """Where the movies of a session lie, and what their gain reference is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    begin_with: Annotated[
+        Literal["auto", "movies", "stacks"],
+        Field(description="What series with movies and a stack are made of. auto: of the movies, "
+              "where they are found."),
+    ] = "auto"  # fmt: skip
+    movies: Annotated[
+        Path | None,
+        Field(description="Folder with the movies that the .mdoc files name. Default: found near "
+              "them, by their exact names."),
+    ] = None  # fmt: skip
+    gain: Annotated[
+        Path | None,
+        Field(description="Gain reference of the movies (MRC, TIFF, DM3, DM4, .gain). Default: "
+              "the one that lies beside them."),
+    ] = None  # fmt: skip
+    no_gain: Annotated[
+        bool, Field(description="The movies are corrected for the gain already, or need none.")
+    ] = False
+    defects: Annotated[
+        Path | None,
+        Field(description="Defects of the camera: a text of 'x y width height', or a map."),
+    ] = None
+
+
+class SeriesInput(MicroscopeInput, MovieInput, AlignmentFacts):
     """What is known of raw series: their alignment, or as much as finding it takes."""
 
     alignment: Annotated[
