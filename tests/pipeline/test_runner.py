@@ -1,6 +1,7 @@
 """Several series at once: within cores and memory; workers killed, runs stopped."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -224,3 +225,25 @@ def test_a_series_that_no_memory_suffices_for_is_told_what_to_do(run, project):
     assert "GB of memory are allowed, at least" in said
     assert "allow more, or bin" in said
     assert said.splitlines()[-1] == "error: 2 of 2 series failed: one, two; 0 made"
+
+
+def test_a_worker_killed_between_two_series_is_replaced(project, tmp_path):
+    series = write_series(tmp_path)
+    given = SeriesInput(alignment=series.transforms)
+    settings = ReconstructSettings(thickness="30nm")
+    source = Source("ts", series.stack, None)
+    slot = Slot(1, 0)
+    try:
+        slot.start(Job(project, source, given, AlignSettings(), settings), Share())
+        assert slot.future.result().how == "made"
+        (worker,) = multiprocessing.active_children()
+        slot.free()
+        worker.kill()
+        worker.join()
+        time.sleep(1)  # until the pool knows
+
+        slot.start(Job(project, source, given, AlignSettings(), settings), Share())
+
+        assert slot.future.result().how == "up to date"
+    finally:
+        slot.close()

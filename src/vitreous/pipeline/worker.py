@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -47,17 +48,26 @@ class Slot:
     def start(self, job: Job, share: Share) -> None:
         """Run a series; `future` holds its outcome."""
         share = replace(share, threads=self.threads)
-        with unheard_interrupts(), threads_in_environment(self.threads):
-            if self._executor is None:
-                self._from, to = SPAWN.Pipe(duplex=False)
-                self._executor = ProcessPoolExecutor(
-                    1, SPAWN, initializer=begin, initargs=(to, self._log_level)
-                )
+        self.future = None
+        if self._executor is not None:
+            try:
                 self.future = self._executor.submit(work, job, share)
-                to.close()  # the worker has the only one: its end is told here
-            else:
-                self.future = self._executor.submit(work, job, share)
+            except BrokenProcessPool:  # killed while it had nothing to do
+                self.close()
+        if self.future is None:
+            self.future = self._begun(job, share)
         self.job, self.share = job, share
+
+    def _begun(self, job: Job, share: Share) -> "Future[Outcome]":
+        """The same in a new process."""
+        self._from, to = SPAWN.Pipe(duplex=False)
+        self._executor = ProcessPoolExecutor(
+            1, SPAWN, initializer=begin, initargs=(to, self._log_level)
+        )
+        with unheard_interrupts(), threads_in_environment(self.threads):
+            future = self._executor.submit(work, job, share)
+        to.close()  # the worker has the only one: its end is told here
+        return future
 
     def told(self) -> Iterator[Told]:
         """What the worker has told since the last time."""
