@@ -36,8 +36,8 @@ class Division:
 def divided(planned_bytes: Sequence[int], share: Share) -> Division:
     """As many series at a time as there are cores, if memory suffices, with what threads remain.
 
-    planned_bytes: of each series. Two series with a thread each take less time than one after the
-    other with two threads (docs/performance.md).
+    planned_bytes: of each series. Two series of 41 x 720 x 720 with a thread each took 30 CPU
+    seconds, one after the other with two threads 35.
     """
     workers = min(len(planned_bytes), share.threads)
     if share.memory_bytes is not None:
