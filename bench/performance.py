@@ -1,17 +1,21 @@
 """Measure the speed on this machine and write docs/performance.md: python bench/performance.py
 
---quick: small sizes, printed only.
+SECTION: that one only, in its place on the page. --quick: small sizes, printed only.
 """
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numba starts its threads
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' series
+
 from bounds import Bounds, measure_bounds
+from figures_align import align_section
 from kernels import Size, kernel_section
 from measure import machine_line, table
 from start_up import start_up_section
@@ -28,12 +32,14 @@ SECTIONS: dict[str, Callable[[Bounds], str]] = {
     "This machine": lambda bounds: bounds_section(bounds),
     "Start-up": lambda _: start_up_section(),
     "Kernels": lambda bounds: kernel_section(Size(41, (1024, 1024), (1024, 1024, 300)), bounds),
+    "Alignment": lambda _: align_section(),
     "A whole reconstruction": lambda _: whole_section(SERIES),
     "Memory": lambda _: memory_section(SERIES, [100, 300, 600]),
     "The law": lambda _: law_section(LAW),
 }
 QUICK: dict[str, Callable[[Bounds], str]] = SECTIONS | {
     "Kernels": lambda bounds: kernel_section(Size(41, (256, 256), (256, 256, 128)), bounds),
+    "Alignment": lambda _: align_section((200, 400), 400),
     "A whole reconstruction": lambda _: whole_section(Size(21, (256, 240), (240, 256, 100))),
     "Memory": lambda _: memory_section(Size(21, (256, 240), (240, 256, 100)), [100, 200]),
     "The law": lambda _: law_section(LAW[:2]),
@@ -61,11 +67,29 @@ def bounds_section(bounds: Bounds) -> str:
     return table(["one core", ""], rows)
 
 
+def with_section(page: str, title: str, text: str) -> str:
+    """The page with one section new; one that isn't there yet comes before the next in order."""
+    made = f"## {title}\n\n{text}\n\n"
+    parts = [f"## {part}" for part in page.split("\n## ")[1:]]
+    head = page.split("\n## ")[0]
+    kept = {part.splitlines()[0].removeprefix("## "): part.rstrip() + "\n" for part in parts}
+    kept[title] = made.rstrip() + "\n"
+    return "\n".join([head.rstrip() + "\n", *(kept[name] for name in SECTIONS if name in kept)])
+
+
 def main() -> None:
     """Run the sections in their order, printing each as it is done."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("section", nargs="?", choices=SECTIONS)
     parser.add_argument("--quick", action="store_true", help="small sizes, printed only")
-    quick = parser.parse_args().quick
+    asked = parser.parse_args()
+    quick = asked.quick
+    if asked.section:
+        text = (QUICK if quick else SECTIONS)[asked.section](measure_bounds())
+        print(text)
+        if not quick:
+            PAGE.write_text(with_section(PAGE.read_text(), asked.section, text))
+        return
     page = [HEAD.format(day=date.today().isoformat(), machine=machine_line())]  # noqa: DTZ011
     print(page[0])
     bounds = measure_bounds()

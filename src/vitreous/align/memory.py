@@ -8,7 +8,7 @@ from vitreous.align.refine import BEYOND, DEEPEST
 from vitreous.align.settings import AlignSettings
 from vitreous.align.views import nominal_views
 
-PROGRAM_BYTES = 280_000_000  # the interpreter, the libraries and the compiled kernels
+PROGRAM_BYTES = 230_000_000  # the interpreter, the libraries and the compiled kernels
 READING = 9  # float32 images that reading and repairing one takes
 VOLUMES = 3  # of a few lines: the tomograms of odd and even tilts, and their product
 STEEPEST = 60.0  # degrees, of a usual series
