@@ -27,8 +27,7 @@ def heights(alignment: Alignment, view: Indices, seen: Array, pitch_degrees: flo
     return np.asarray(((seen - alignment.shifts[view]) * gradients[view]).sum(-1), np.float64)
 
 
-def across_and_slope(alignment: Alignment) -> tuple[Array, Array]:
-    """(n, 2) unit vectors across the tilt axis, and (n,) height gained along them."""
+def across_axis(alignment: Alignment) -> Array:
+    """(n, 2) unit vectors across the tilt axis."""
     angle = np.deg2rad(alignment.axes_degrees)
-    across = np.stack([np.cos(angle), np.sin(angle)], -1)
-    return across, (height_gradients(alignment) * across).sum(-1)
+    return np.stack([np.cos(angle), np.sin(angle)], -1)

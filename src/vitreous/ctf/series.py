@@ -28,11 +28,11 @@ from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
 
 Array = NDArray[np.float64]
-Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 GAIN_SEEN = 10.0  # nats above no rings at which a view's rings count as seen
 COARSE = 4  # columns of the table
+USUAL_HAND = 1  # where it isn't known: that of `Ctf`, of IMOD and of RELION's GUI
 ANOTHER_RING = 500.0  # angstrom from the value found, from where on others count as its error
 
 
@@ -43,8 +43,7 @@ class SeriesCtf:
     fits: of the aligned views. astigmatism_deviation: of each component of the vector, angstrom.
     pitch_degrees: what the specimen is tilted besides its tilt angles; 0 where its deviation is too
     large for it to be used. resolution: period to which rings are seen in all views together.
-    pictures (view, side, side // 2 + 1): power near the tilt axis; masked (view,): shares of the
-    images that beads took.
+    masked (view,): shares of the images that beads took.
     """
 
     fits: tuple[CtfFit, ...]
@@ -54,8 +53,6 @@ class SeriesCtf:
     pitch_deviation: float
     resolution: float
     profiles: Profiles
-    pictures: Floats
-    picture_pixel_size: float
     masked: Array
 
     @property
@@ -88,10 +85,11 @@ def estimate_series(
     in_order = np.arange(len(alignment)) if order is None else np.asarray(order, np.intp)
     question = Question(alignment, in_order, settings.jump, settings.astigmatism)
     found = Chain(optics, settings, question).found(spectra)
-    return _concluded(found, optics, question)
+    known = settings.hand or (found.hand.hand if found.hand.is_determined else USUAL_HAND)
+    return _concluded(found, optics, question, known)
 
 
-def _concluded(found: Found, optics: Optics, question: Question) -> SeriesCtf:
+def _concluded(found: Found, optics: Optics, question: Question, hand: int) -> SeriesCtf:
     """What was found as records, with what each view is worth."""
     spectra, fit, phases = found.spectra, found.fit, found.phases
     views = ring_heights(spectra, optics, question, fit, phases.values)
@@ -112,7 +110,7 @@ def _concluded(found: Found, optics: Optics, question: Question) -> SeriesCtf:
                 float(defocus[view]),
                 fit.astigmatism,
                 float(np.rad2deg(phases.values[view]) % 180),
-                found.hand.hand,
+                hand,
             ),
             deviation=float(deviation[view]),
             phase_deviation=float(np.rad2deg(phases.deviations[view])),
@@ -130,8 +128,6 @@ def _concluded(found: Found, optics: Optics, question: Question) -> SeriesCtf:
         pitch_deviation=found.pitch_deviation,
         resolution=float(_periods(found.heights.last, found.heights.edges, spectra.grid.k)),
         profiles=curves,
-        pictures=spectra.pictures,
-        picture_pixel_size=spectra.grid.pixel_size,
         masked=spectra.masked,
     )
 

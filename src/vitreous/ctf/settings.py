@@ -10,16 +10,6 @@ class CtfSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    # -- the microscope ---------------------------------------------------------------------------
-    voltage: Annotated[
-        float | None,
-        Field(ge=50, le=1500, description="Of the microscope, kV. Default: the .mdoc's, else 300."),
-    ] = None
-    cs: Annotated[float, Field(ge=0, le=20, description="Spherical aberration, mm.")] = 2.7
-    amplitude_contrast: Annotated[
-        float, Field(ge=0, le=0.5, description="Share of 1 (0.07 to 0.1 for ice).")
-    ] = 0.07
-
     # -- what is looked for -----------------------------------------------------------------------
     defocus: Annotated[
         tuple[float, float],

@@ -12,7 +12,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from vitreous.ctf.beads import without_beads
-from vitreous.ctf.heights import across_and_slope
+from vitreous.ctf.heights import across_axis
 from vitreous.ctf.settings import CtfSettings
 from vitreous.ctf.tiles import (
     Polar,
@@ -28,7 +28,6 @@ from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress
 
 Array = NDArray[np.float64]
-Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 BACKGROUND = 7  # Chebyshev terms of the log power against log k
@@ -42,7 +41,7 @@ class Spectra:
 
     flat (row, sector, ring): log power without its background; tiles, seen: see TilePower; rows
     starts[v] to starts[v + 1] are those of view v; noise: variance of `flat` times the number of
-    Fourier pixels. pictures (n, side, side // 2 + 1): power near the axis; masked (n,): shares.
+    Fourier pixels. masked (n,): shares.
     """
 
     grid: Polar
@@ -51,7 +50,6 @@ class Spectra:
     seen: Array
     starts: Indices
     noise: float
-    pictures: Floats
     masked: Array
 
     @property
@@ -79,14 +77,14 @@ def read_spectra(
     """Spectra of the aligned sections, the images read one after the other."""
     views = range(len(alignment))
     grid = _grid_of(stack, settings)
-    axes, slopes = across_and_slope(alignment)
+    axes = across_axis(alignment)
 
     def spectra_of(view: int) -> tuple[TilePower, float]:
         image, pixel_size = prepared(stack.read(int(alignment.sections[view])), stack.pixel_size)
         share = 0.0
         if not settings.keep_beads:
             image, share = without_beads(image, pixel_size)
-        return tile_power(image, grid, axes[view], slopes[view], alignment.shifts[view]), share
+        return tile_power(image, grid, axes[view]), share
 
     found = []
     with ThreadPoolExecutor(threads) as pool:
@@ -105,7 +103,6 @@ def read_spectra(
         starts=np.concatenate([[0], np.cumsum([len(counts) for counts in tiles])]).astype(np.intp),
         # overlapping tiles hold no more than the image does
         noise=max(CORRELATED, float(covered / field)),
-        pictures=np.stack([power.picture for power, _ in found]),
         masked=np.array([share for _, share in found]),
     )
 

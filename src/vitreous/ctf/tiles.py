@@ -22,7 +22,6 @@ OVERLAP = 3  # tiles in the length of one
 OVERLAP_OF_MANY, MANY = 2, 7  # ... where the field is that many tiles wide
 GROUP = 0.25  # of a tile: width of a group
 SECTORS = 12  # of 180 degrees
-NEAR_AXIS = 150.0  # angstrom of height within which tiles show the rings of the origin
 
 
 # -- the image ------------------------------------------------------------------------------------
@@ -124,46 +123,38 @@ class TilePower:
     """Spectra of one image's tiles, meaned in groups.
 
     mean (group, sector, ring); tiles (group,): how many they are; seen (group, 2): where, in
-    angstrom from the image's centre; picture (side, side // 2 + 1): mean of those near the axis.
+    angstrom from the image's centre.
     """
 
     mean: Array
     tiles: Array
     seen: Array
-    picture: Floats
 
 
-def tile_power(image: Floats, grid: Polar, axis: Array, slope: float, origin: Array) -> TilePower:
+def tile_power(image: Floats, grid: Polar, axis: Array) -> TilePower:
     """Spectra of an image; axis (x, y): unit vector across the tilt axis.
 
-    slope: how steeply the specimen's height changes along it; origin (x, y): where it is 0,
-    angstrom from the image's centre. An image of one value counts as white noise of one tile.
+    An image of one value counts as white noise of one tile.
     """
     side = grid.side
     rows, columns = image.shape
     found: dict[int, tuple[Floats, list[Array]]] = {}
-    power = np.zeros((side, side // 2 + 1), np.float32)
     for y, x, spectrum in _spectra(image, side):
         at = np.array([x + side // 2 - columns // 2, y + side // 2 - rows // 2], np.float64)
         group = round(float(at @ axis) / (side * GROUP))
-        sums, places = found.setdefault(group, (np.zeros_like(power), []))
+        sums, places = found.setdefault(group, (np.zeros(grid.used.shape, np.float32), []))
         sums += spectrum.real**2
         sums += spectrum.imag**2
         places.append(at * grid.pixel_size)
     if not found:
-        found[0] = np.ones_like(power), [np.zeros(2)]
+        found[0] = np.ones(grid.used.shape, np.float32), [np.zeros(2)]
     groups = sorted(found)
     seen = np.array([np.mean(found[group][1], 0) for group in groups])
     tiles = np.array([len(found[group][1]) for group in groups], np.float64)
-    distances = np.abs((seen - origin) @ axis)
-    near = (distances * abs(slope) <= NEAR_AXIS) | (distances <= distances.min())
-    for group in np.flatnonzero(near).tolist():
-        power += found[groups[group]][0]
     return TilePower(
         mean=np.array([grid.means(found[group][0]) for group in groups]) / tiles[:, None, None],
         tiles=tiles,
         seen=seen,
-        picture=power / np.float32(tiles[near].sum()),
     )
 
 

@@ -113,7 +113,7 @@ def _is_em(start: bytes) -> bool:
 FIRST_LINES = (
     (r"#\s*AreTomo Alignment", Kind.ALN),
     (r"#\s*MarkerIndex", Kind.MARKERS),
-    (r"#\s*Output from CTFFind|#\s*Columns: #1\b", Kind.CTF_TABLE),
+    (r"#\s*Output from (CTFFind|vitreous)|#\s*Columns: #1\b", Kind.CTF_TABLE),
     (r"\d+\s+residuals\s*$", Kind.RESIDUALS),
     (r".*\bPix:.*\bDim:", Kind.FIDUCIALS),
     (r"At minimum tilt|Beam tilt angle", Kind.ALIGN_LOG),
