@@ -1,6 +1,5 @@
 """`vitreous gain`: the gain reference of a session, as its movies need it."""
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +7,6 @@ from cyclopts import Parameter
 
 from vitreous.formats.movie_settings import MovieSettings
 from vitreous.motion.gain_settings import GainSettings
-
-log = logging.getLogger(__name__)
 
 
 def gain(
@@ -45,17 +42,11 @@ def gain(
 
       vitreous gain CountRef.dm4 --movies 'frames/*.tif' --auto --output gain.mrc
     """
-    import numpy as np
-
     from vitreous.cli.progress import progress_bar
-    from vitreous.formats.gains import write_defects
-    from vitreous.formats.mrc import MrcWriter
-    from vitreous.motion.defects import boxes_of
-    from vitreous.pipeline.gain import prepare_gain
+    from vitreous.pipeline.gain import prepare_gain, write_gain
     from vitreous.pipeline.inputs import require_apart
     from vitreous.pipeline.logs import logged_beside
     from vitreous.pipeline.patterns import files_of
-    from vitreous.report.gain import write_gain_picture
 
     paths = files_of(movies, "movies")
     require_apart(output, reference, defects, *paths)
@@ -64,17 +55,4 @@ def gain(
             prepared = prepare_gain(
                 reference, paths, settings, reading=reading, defects=defects, progress=progress
             )
-        rows, columns = prepared.gain.shape
-        with MrcWriter(output, (1, rows, columns), pixel or 1.0, is_stack=True) as writer:
-            writer.write((0, 0, 0), prepared.gain[None])
-        write_defects(output.with_name(f"{output.stem}_defects.txt"), boxes_of(prepared.defects))
-        mean = prepared.movies.mean if prepared.movies else None
-        write_gain_picture(output.with_suffix(".png"), prepared.gain, mean)
-        log.info(
-            "%s: %d x %d px, mean %.3f, %d defects",
-            output,
-            columns,
-            rows,
-            np.mean(prepared.gain[~prepared.defects]),
-            prepared.defects.sum(),
-        )
+        write_gain(prepared, output, pixel)

@@ -49,13 +49,18 @@ def status(project: Path, /, *, as_json: AsJson = False) -> None:
 
 
 def rows_of(series: "Sequence[SeriesState]") -> list[tuple[str, ...]]:
-    """The table: a line for each series."""
-    head = ("series", "align", "reconstruct", "score", "axis", "thickness", "tomogram", "size")
-    return [head, *(row_of(each) for each in series)]
+    """The table: a line for each series, with the steps that any of them takes."""
+    from vitreous.pipeline.state import STEPS
+
+    taken = {step.step for each in series for step in each.steps}
+    steps = [step for step in STEPS if step in taken]
+    head = ("series", *steps, "score", "axis", "thickness", "tomogram", "size")
+    return [head, *(row_of(each, steps) for each in series)]
 
 
-def row_of(series: "SeriesState") -> tuple[str, ...]:
+def row_of(series: "SeriesState", steps: "Sequence[str]") -> tuple[str, ...]:
     """One line of the table; what isn't known is left empty."""
+    hows = {step.step: step.how for step in series.steps}
     align, reconstruct = series.step("align"), series.step("reconstruct")
     aligned, made = align.manifest, reconstruct.manifest
     doubt = "?" if series.trusted is False else ""
@@ -63,8 +68,7 @@ def row_of(series: "SeriesState") -> tuple[str, ...]:
     size = " x ".join(map(str, grid.get("size", ())))
     return (
         series.name,
-        align.how,
-        reconstruct.how,
+        *(hows.get(step, "") for step in steps),
         f"{aligned['score']:.1f}{doubt}" if "score" in aligned else "",
         f"{aligned['axis_degrees']:.2f}" if "axis_degrees" in aligned else "",
         f"{thickness:.0f} A" if (thickness := aligned.get("thickness_angstrom")) else "",

@@ -123,6 +123,31 @@ def prepare_gain(
     )
 
 
+def write_gain(prepared: PreparedGain, output: Path, pixel_size: float | None) -> list[Path]:
+    """Write the gain (MRC), NAME_defects.txt and NAME.png to judge it by; returns the files."""
+    from vitreous.formats.gains import write_defects
+    from vitreous.formats.mrc import MrcWriter
+    from vitreous.motion.defects import boxes_of
+    from vitreous.report.gain import write_gain_picture
+
+    rows, columns = prepared.gain.shape
+    with MrcWriter(output, (1, rows, columns), pixel_size or 1.0, is_stack=True) as writer:
+        writer.write((0, 0, 0), prepared.gain[None])
+    defects, picture = output.with_name(f"{output.stem}_defects.txt"), output.with_suffix(".png")
+    write_defects(defects, boxes_of(prepared.defects))
+    mean = prepared.movies.mean if prepared.movies else None
+    write_gain_picture(picture, prepared.gain, mean)
+    log.info(
+        "%s: %d x %d px, mean %.3f, %d defects",
+        output,
+        columns,
+        rows,
+        np.mean(prepared.gain[~prepared.defects]),
+        prepared.defects.sum(),
+    )
+    return [output, defects, picture]
+
+
 def spread(movies: Sequence[Path], most: int) -> list[Path]:
     """At most so many of the movies, evenly from first to last."""
     if len(movies) <= most:

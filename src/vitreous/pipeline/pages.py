@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from vitreous.formats.products import write_text
+from vitreous.pipeline.movie_pages import gain_of, moved_of, transfer_of
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.state import SeriesState, StepState, state_of, state_of_series
 from vitreous.report.facts import (
@@ -23,6 +24,7 @@ PAGE = "report.html"
 LAST_LINES = 12  # of the log of a step that failed
 AXES = {"xy": ("z", ("x", "y")), "xz": ("y", ("x", "z")), "zy": ("x", ("z", "y"))}
 FOR_PAGES = ("key", "tiles", *AXES)  # products that are in the pages, and not listed there
+LINKED = ("motion",)  # steps whose products the page links to tilt by tilt
 
 
 def write_series_page(project: Path, name: str) -> Path:
@@ -48,6 +50,7 @@ def _name_of(project: Path) -> str:
 def series_of(project: Path, state: SeriesState, *, frames: bool) -> Series:
     """The facts of one series; without frames none but the small picture of it are read."""
     align, reconstruct = state.step("align"), state.step("reconstruct")
+    ctf = state.step("ctf")
     return Series(
         name=state.name,
         how=state.how,
@@ -55,12 +58,22 @@ def series_of(project: Path, state: SeriesState, *, frames: bool) -> Series:
         warnings=tuple(state.warnings),
         aligned=aligned_of(align.manifest),
         tomogram=tomogram_of(reconstruct.manifest),
-        hand=reconstruct.manifest.get("hand") or align.manifest.get("hand", ""),
+        hand=hand_of(ctf) or reconstruct.manifest.get("hand") or align.manifest.get("hand", ""),
         tiles=sheet_of(align, "tiles", align.manifest.get("tiles")) if frames else None,
         planes=planes_of(reconstruct) if frames else (),
         key=reconstruct.products["key"].read_bytes() if "key" in reconstruct.products else None,
         files=files_of(project / state.name, state),
+        gain=gain_of(state.step("gain")) if frames else None,
+        moved=moved_of(state.step("motion").manifest) if frames else (),
+        transfer=transfer_of(ctf) if frames else None,
     )
+
+
+def hand_of(ctf: StepState) -> str:
+    """The hand that the images tell by their defocus; '' where they don't."""
+    if not ctf.manifest.get("hand"):
+        return ""
+    return f"{ctf.manifest['hand_in_words']}, by the defocus across the tilted images"
 
 
 def step_of(project: Path, name: str, state: StepState) -> Step:
@@ -160,7 +173,8 @@ def files_of(folder: Path, state: SeriesState) -> tuple[File, ...]:
     """The products that are whole, the tomogram first, and the logs."""
     found: list[Path] = []
     for step in reversed(state.steps):
-        products = [path for name, path in step.products.items() if name not in FOR_PAGES]
+        listed = {} if step.step in LINKED else step.products
+        products = [path for name, path in listed.items() if name not in FOR_PAGES]
         place = folder / step.step
         logs = [place / f"{step.step}{ending}" for ending in (".log", ".err")]
         found += [*products, *logs, place / "manifest.json"]

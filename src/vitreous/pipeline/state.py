@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from vitreous.pipeline.project import StepFolder, read_facts
 
-STEPS = ("align", "reconstruct")
+STEPS = ("gain", "motion", "newstack", "align", "ctf", "reconstruct")
+OF_STACKS = ("align", "reconstruct")  # what every series takes, be it begun with movies or a stack
+OF_MOVIES = ("motion", "newstack")  # what tells that it was begun with movies
 
 How = Literal["done", "failed", "running", "interrupted", "waiting", "given"]
 
@@ -56,8 +58,9 @@ class SeriesState:
         return [text for step in self.steps for text in step.manifest.get("warnings", ())]
 
     def step(self, name: str) -> StepState:
-        """One of the steps."""
-        return next(step for step in self.steps if step.step == name)
+        """One of the steps; one that the series doesn't take waits for ever."""
+        found = (step for step in self.steps if step.step == name)
+        return next(found, StepState(name, "waiting"))
 
 
 def is_behind(step: StepState) -> bool:
@@ -79,16 +82,27 @@ def is_series(folder: Path) -> bool:
     return not names or any(step in names for step in STEPS)
 
 
+def steps_of(folder: Path) -> tuple[str, ...]:
+    """The steps that a series takes, by its folder: more where it was begun with movies."""
+    there = {step for step in STEPS if (folder / step).is_dir()}
+    if not there.intersection(("gain", *OF_MOVIES)):
+        return OF_STACKS
+    return tuple(step for step in STEPS if step != "gain" or step in there)
+
+
 def state_of_series(project: Path, name: str) -> SeriesState:
     """How far one series is."""
-    align, reconstruct = (state_of_step(StepFolder(project, name, step)) for step in STEPS)
+    states = {
+        step: state_of_step(StepFolder(project, name, step)) for step in steps_of(project / name)
+    }
+    align, reconstruct = states["align"], states["reconstruct"]
     taken = reconstruct.manifest.get("inputs", {}).get("alignment", {}).get("path")
     ours = StepFolder(project, name, "align").product(".star")
     if (taken and Path(taken).parts[-3:] != ours.parts[-3:]) or (
         align.how == "waiting" != reconstruct.how
     ):
-        align = StepState("align", "given")
-    return SeriesState(name, (align, reconstruct))
+        states["align"] = StepState("align", "given")
+    return SeriesState(name, tuple(states.values()))
 
 
 def state_of_step(folder: StepFolder) -> StepState:

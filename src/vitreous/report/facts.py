@@ -3,9 +3,18 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vitreous.report.movie_facts import Gain, Moved, Transfer
+
 How = Literal["done", "failed", "running", "interrupted", "waiting", "given"]
 
-STEP_NAMES = {"align": "alignment", "reconstruct": "reconstruction"}
+STEP_NAMES = {
+    "gain": "gain reference",
+    "motion": "motion correction",
+    "newstack": "stack",
+    "align": "alignment",
+    "ctf": "CTF estimation",
+    "reconstruct": "reconstruction",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +195,9 @@ class Series:
     planes: tuple[Plane, ...] = ()
     key: bytes | None = None
     files: tuple[File, ...] = ()
+    gain: Gain | None = None
+    moved: tuple[Moved, ...] = ()
+    transfer: Transfer | None = None
 
     @property
     def stopped(self) -> Step | None:
@@ -234,6 +246,9 @@ class Series:
         parts = []
         new = {step.name for step in self.steps if step.is_behind}
         tomogram = self.tomogram if "reconstruct" in new else None
+        if self.moved and "motion" in new:
+            corrected = sum(not each.left_out for each in self.moved)
+            parts.append(f"{corrected} of {len(self.moved)} movies corrected")
         if self.aligned and "align" in new:
             used, of = len(self.aligned.used), len(self.aligned.tilts)
             parts.append(f"{used} of {of} tilts aligned, {self.trust}")

@@ -22,6 +22,23 @@ BARS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # nm
 LARGEST_BAR = 0.25  # of the picture's width
 MOVED_BY = {"z": "xy", "y": "xz", "x": "zy"}  # along an axis go the slices of these two others
 KINDS = {  # by how a file's path ends; the first that fits
+    "_gain.mrc": "gain reference of the movies",
+    "_gain.png": "movies without gain, gain, movies with gain",
+    "_defects.txt": "defects: x y width height",
+    "_EVN.st": "the stack of even frames",
+    "_ODD.st": "the stack of odd frames",
+    ".st": "the stack in order of angle",
+    ".st.mdoc": "what the microscope noted, in the stack's order",
+    ".rawtlt": "nominal tilt angles",
+    "_TLT.txt": "angle, order and dose for AreTomo",
+    "_order.csv": "order of acquisition for RELION",
+    "_dose.txt": "dose before each tilt",
+    "_ctffind.txt": "contrast transfer as CTFFIND has it",
+    "_CTF.txt": "contrast transfer as AreTomo has it",
+    ".defocus": "contrast transfer for IMOD",
+    "_ctf.star": "contrast transfer for RELION 5",
+    "_ctf.json": "contrast transfer, all numbers",
+    "_ctf.png": "rings measured and fitted",
     "_slices.png": "three slices through the middle",
     ".mrc": "the tomogram",
     ".xf": "alignment for IMOD: transforms",
@@ -57,12 +74,15 @@ class Totals:
 def series_page(series: Series, project: str) -> str:
     """The page of one series; project: its name."""
     from vitreous.report.figures import figures_of
+    from vitreous.report.movie_figures import figures_of_ctf, figures_of_motion
 
     return _rendered(
         "series.html",
         project=project,
         series=series,
         figures=figures_of(series.aligned) if series.aligned else [],
+        figures_of_motion=figures_of_motion(series.moved),
+        figures_of_ctf=figures_of_ctf(series.transfer) if series.transfer else [],
         bar=scale_bar(series.tomogram) if series.tomogram else None,
         moved_by=MOVED_BY,
     )
