@@ -1,4 +1,4 @@
-"""Makes docs/images from the real series, by `vitreous run` with each of its alignments.
+"""Makes docs/images from the real series, by `vitreous run`: aligned by it, or as others did.
 
 python bench/pictures.py FOLDER      the folder of EMPIAR-10499, TS_00254 (see docs/real-series.md)
 """
@@ -15,7 +15,9 @@ from vitreous.report.slices import write_slices
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 STACK = "TS_00254_10A_int8.mrc"
+ANGLES = "imod/TS_00254.tlt"
 PICTURES = {
+    "ts_00254_found.png": None,
     "ts_00254_imod.png": "imod/TS_00254.xf",
     "ts_00254_warp_refined.png": "warp_refined/00254.xml",
     "ts_00254.png": "beads_fit/TS_00254.xf",
@@ -25,10 +27,14 @@ THROUGH_GOLD = (-193, 34, 0)  # px from the middle: planes that cut gold of both
 COLUMNS, GREYS = 920, 32  # what keeps a picture of noise below 400 kB
 
 
-def make(stack: Path, alignment: Path, project: Path) -> Image.Image:
-    """The slices of one tomogram."""
-    words = ["run", str(stack), "--project", str(project), *OPTIONS]
-    if vitreous([*words, "--alignment", str(alignment)]):
+def make(folder: Path, alignment: str | None, project: Path) -> Image.Image:
+    """The slices of one tomogram; without an alignment it is found from the images."""
+    words = ["run", str(folder / STACK), "--project", str(project), *OPTIONS]
+    if alignment is None:
+        words += ["--angles", str(folder / ANGLES), "--tilt-axis", "-4.3"]
+    else:
+        words += ["--alignment", str(folder / alignment)]
+    if vitreous(words):
         sys.exit(1)
     volume = read_volume(next(project.glob("*/reconstruct/*.mrc")))
     x, y, z = (n // 2 + off for n, off in zip(volume.grid.size, THROUGH_GOLD, strict=True))
@@ -44,7 +50,7 @@ def main(folder: Path) -> None:
     IMAGES.mkdir(exist_ok=True)
     for name, alignment in PICTURES.items():
         with tempfile.TemporaryDirectory() as project:
-            picture = make(folder / STACK, folder / alignment, Path(project))
+            picture = make(folder, alignment, Path(project))
         picture.save(IMAGES / name, optimize=True)
 
 

@@ -46,7 +46,7 @@ def test_the_dark_tilt_and_no_other_is_left_out(demo):
 def test_everything_named_is_there(demo):
     folder, printed = demo
 
-    for name in ("Tomogram", "Slices"):
+    for name in ("Tomogram", "Report"):
         path = folder / re.search(rf"{name}: +(.*)", printed).group(1)
         assert path.stat().st_size > 10_000
 

@@ -87,7 +87,7 @@ hand         {"that of the mirror image: WRONG" if error.mirrored else "right"}
 left out     {left_out}; truth: tilt {series.settings.dark} is dark
 
 Tomogram: {made.product(".mrc")}
-Slices:   {made.product("_slices.png")}"""
+Report:   {made.project / "report.html"}"""
 
 
 def in_the_ice(series: "SimulatedSeries") -> "NDArray[np.float64]":
