@@ -37,7 +37,7 @@ MOTION = Section(
     key="motion",
     title="Motion of movies",
     text="Simulated movies of 1024 x 1024 px at 2.5 A, 3 e/A^2 in 8 frames, molecules in ice, "
-    "drift of 8 px and steps of 0.35 px; RMS errors in px over frames, or over frames and field. Whole "
+    "drift of 8 px and steps of 0.35 px; RMS errors in px over frames, or frames and field. Whole "
     f"motion: the bound by the electrons in the field is {BOUND} px, 0.15 is asked for in RMS, and "
     "0.8 to 1.5 for error over claimed error. Field: 0.3 is asked for, and at most 0.02 more than "
     "by the whole motion alone. Local motion is corrected where its log evidence is above 5.",

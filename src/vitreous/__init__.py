@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vitreous.formats.alignments import write_alignment as write_alignment
     from vitreous.formats.images import open_images as open_images
     from vitreous.formats.mrc import read_volume as read_volume
+    from vitreous.motion.movie import correct_motion as correct_motion
+    from vitreous.motion.settings import MotionSettings as MotionSettings
     from vitreous.pipeline.tomogram import write_tomogram as write_tomogram
     from vitreous.reconstruct.reproject import reproject as reproject
     from vitreous.reconstruct.settings import ReconstructSettings as ReconstructSettings
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from vitreous.records.images import ArrayStack as ArrayStack
     from vitreous.records.images import StackFacts as StackFacts
     from vitreous.records.images import facts_of as facts_of
+    from vitreous.records.motion import Exposure as Exposure
+    from vitreous.records.motion import Motion as Motion
     from vitreous.records.tilt_series import Tilt as Tilt
     from vitreous.records.tilt_series import TiltSeries as TiltSeries
     from vitreous.records.volume import Grid as Grid
@@ -34,7 +38,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "Alignment": "vitreous.records.alignment",
     "ArrayStack": "vitreous.records.images",
+    "Exposure": "vitreous.records.motion",
     "Grid": "vitreous.records.volume",
+    "Motion": "vitreous.records.motion",
+    "MotionSettings": "vitreous.motion.settings",
     "ReconstructSettings": "vitreous.reconstruct.settings",
     "Reconstruction": "vitreous.reconstruct.tomogram",
     "SimulateSettings": "vitreous.simulate.settings",
@@ -44,6 +51,7 @@ _HOMES = {
     "TiltSeries": "vitreous.records.tilt_series",
     "Volume": "vitreous.records.volume",
     "alignment_from_angles": "vitreous.records.alignment",
+    "correct_motion": "vitreous.motion.movie",
     "facts_of": "vitreous.records.images",
     "open_images": "vitreous.formats.images",
     "read_alignment": "vitreous.formats.alignments",
@@ -58,7 +66,10 @@ _HOMES = {
 __all__ = [
     "Alignment",
     "ArrayStack",
+    "Exposure",
     "Grid",
+    "Motion",
+    "MotionSettings",
     "ReconstructSettings",
     "Reconstruction",
     "SimulateSettings",
@@ -68,6 +79,7 @@ __all__ = [
     "TiltSeries",
     "Volume",
     "alignment_from_angles",
+    "correct_motion",
     "facts_of",
     "open_images",
     "read_alignment",
