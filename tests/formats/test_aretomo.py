@@ -192,3 +192,27 @@ def test_garbage_is_a_clear_error(lines):
         aretomo.to_alignment(aln, aretomo.sections_of(aln, 2), StackFacts(2, (64, 48), 1.0))
     except (FormatError, UserError):
         return
+
+
+@pytest.mark.parametrize("kernel", ["2", "3"])
+@pytest.mark.parametrize("name", ["global_and_local", "global_no_local"])
+def test_the_other_hand_keeps_where_images_and_local_shifts_lie(shared, name, kernel):
+    aln = aretomo.read_aln(shared / "reference" / "aln_samples" / f"{name}.aln")
+    facts = StackFacts(aln.raw_size[2], aln.raw_size[:2], 1.5)
+    sections = aretomo.sections_of(aln, facts.sections)
+
+    one = aretomo.to_alignment(aln, sections, facts, kernel)
+    other = aretomo.to_alignment(aretomo.with_other_hand(aln, kernel), sections, facts, kernel)
+
+    # u = -P X + s: the specimen inverted through its origin, seen in the same images
+    np.testing.assert_allclose(other.projections, -one.projections, atol=1e-9)
+    np.testing.assert_allclose(other.shifts, one.shifts, atol=1e-9)
+    if aln.local is not None:
+        np.testing.assert_allclose(other.displacement.values, one.displacement.values, atol=1e-6)
+
+
+def test_a_file_without_sizes_has_no_other_hand(tmp_path):
+    (tmp_path / "a.aln").write_text(aln_text([0, 1]))
+
+    with pytest.raises(UserError, match="without '# RawSize'"):
+        aretomo.with_other_hand(aretomo.read_aln(tmp_path / "a.aln"))

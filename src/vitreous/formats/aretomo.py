@@ -40,13 +40,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vitreous.errors import FormatError
+from vitreous.errors import FormatError, UserError
 from vitreous.formats.content import read_text
 from vitreous.formats.facts import NOTHING, Told, miscounted, settled
 from vitreous.formats.families import AretomoKernel
 from vitreous.formats.numbers import parse_columns, parse_number
 from vitreous.formats.products import write_text
-from vitreous.geometry.rotations import rotation_z
+from vitreous.geometry.rotations import rotation_z, wrapped
 from vitreous.records.alignment import Alignment, alignment_from_angles
 from vitreous.records.displacement import Displacement
 from vitreous.records.images import StackFacts
@@ -339,6 +339,23 @@ def from_alignment(
         alpha_offset=alignment.tilt_offset_degrees,
         thickness_px=thickness and thickness / alignment.pixel_size,
     )
+
+
+def with_other_hand(aln: Aln, kernel: Kernel = "2") -> Aln:
+    """The same images of the mirror image: the axis turned by 180 degrees.
+
+    Shifts make up for where the kernel has its middle, so that no image moves against the others.
+    """
+    if aln.raw_size is None:
+        raise UserError("an .aln without '# RawSize' can't be turned to the other hand")
+    size = aln.raw_size[:2]
+    turned = wrapped(aln.rotations + 180)
+    moved = image_centres(aln.rotations, size, kernel) - image_centres(turned, size, kernel)
+    local = aln.local
+    if local is not None:
+        local = local.copy()
+        local[:, 2:4] -= moved[local[:, 0].astype(int)]
+    return replace(aln, rotations=turned, shifts=aln.shifts + moved, local=local)
 
 
 def sections_of(aln: Aln, section_count: int, path: Path | None = None) -> NDArray[np.intp]:
