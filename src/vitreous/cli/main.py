@@ -32,6 +32,7 @@ COMMANDS = {
     "status": "Say how far a project is: series, steps, what failed and why.",
     "newstack": "Join a tilt series' images into its stack, in order of angle.",
     "motion": "Correct the motion in movies: averages, tracks, dose weighting.",
+    "ctf": "Estimate the contrast transfer of a tilt series or of images.",
     "align": "Align a raw tilt series without markers.",
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
     "reproject": "Project a volume into the tilts of an alignment.",
@@ -43,10 +44,7 @@ COMMANDS = {
 }
 """Name and summary of every command; `vitreous NAME` calls `vitreous.cli.NAME.NAME`."""
 
-FACES = {
-    "imod": "IMOD's programs with their own options: vitreous imod newstack -in ...",
-    "aretomo": "AreTomo's command lines, one stack or many: vitreous aretomo -InMrc ...",
-}
+FACES = {"imod": "IMOD's programs with their own options: vitreous imod newstack -in ..."}
 """Command lines of other programs; `vitreous NAME` calls `vitreous.faces.NAME.run`."""
 
 MESSAGES = Group("Messages", sort_key=90)
