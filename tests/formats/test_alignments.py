@@ -100,7 +100,7 @@ def test_the_constant_offset_stays_apart(tmp_path, family):
     np.testing.assert_allclose(again.refined_tilts_degrees, [-63.5, -23.5, -3.5, 16.5, 56.5])
 
 
-@pytest.mark.parametrize("family", ["aretomo", "relion4"])
+@pytest.mark.parametrize("family", ["imod", "aretomo", "relion4"])
 def test_the_thickness_goes_along(tmp_path, family):
     again = written_and_read(tmp_path, simple(thickness_angstrom=1620.0), family)
 

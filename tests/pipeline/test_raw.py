@@ -78,6 +78,8 @@ def test_a_raw_stack_is_aligned_then_reconstructed_each_once(raw, tmp_path, capf
     assert len(manifest["scores"]) == 9
     assert f"axis at {manifest['axis_degrees']:.2f} degrees" in reconstruct.log.read_text()
     assert volume_of(reconstruct.product(".mrc"))[0].shape[0] == 15
+    taken = reconstruct.read_manifest()["inputs"]["alignment"]["path"]
+    assert taken.endswith("align/ts.xf")  # which keeps the magnifications; RELION's set can't
     _assert_only_what_changed_runs(words, tmp_path / "project")
 
 

@@ -65,7 +65,7 @@ def found_against_truth(series: "SimulatedSeries", align: "StepFolder", made: "S
     from vitreous.records.images import facts_of
     from vitreous.simulate.scores import alignment_error
 
-    found = read_alignment(align.product(".star"), facts_of(series))
+    found = read_alignment(align.product(".xf"), facts_of(series))
     points = in_the_ice(series)
     error = alignment_error(found, points, series.pixels(points)[found.sections])
     beads = bead_distances(read_volume(made.product(".mrc")), series, error)

@@ -9,15 +9,16 @@ t = tlt + OFFSET and the X tilt a = xtilt - XAXISTILT the specimen is seen as Ry
     P = A^-1 (Ry(t) Rx(a))_xy        s / pixel = A^-1 (axis offset - d) + (n - 1)/2 - n // 2
 
 .tlt, .rawtlt and .xtilt hold one angle a line, degrees. All files have a line for every section
-of the stack; for views that are left out a neighbour's stands in. Which they are (IMOD keeps that
-in tilt.com, EXCLUDELIST2) we write beside it into NAME_tilts.txt and read back from there.
+of the stack; for views that are left out a neighbour's stands in. Which they are and how thick the
+specimen is (IMOD keeps that in tilt.com, EXCLUDELIST2 and THICKNESS) we write beside it into
+NAME_tilts.txt and read back from there.
 
 Local alignments (NAMElocal.xf: a first line of 7 to 9 numbers) come later.
 """
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -98,26 +99,29 @@ def _lines(text: str) -> list[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TiltMap:
-    """NAME_tilts.txt: which sections are used, and the constant part of the tilt angles.
+    """NAME_tilts.txt: what an alignment says besides, and the files of IMOD don't.
 
-    used (n,) per section of the stack.
+    used (n,) per section of the stack; tilt_offset_degrees: the constant part of the tilt angles.
     """
 
     used: NDArray[np.bool_]
     tilt_offset_degrees: float
+    thickness_angstrom: float | None = None
 
 
 def read_tilt_map(path: Path) -> TiltMap:
     """Read what `write_tilt_map` writes."""
     lines = _lines(read_text(path))
-    offset = 0.0
-    for _, line in lines:
+    offset, thickness = 0.0, None
+    for number, line in lines:
         if line.startswith("# offset"):
-            offset = float(parse_columns([(1, line[8:])], 1, "offset", path)[0, 0])
+            offset = float(parse_columns([(number, line[8:])], 1, "offset", path)[0, 0])
+        elif line.startswith("# thickness"):
+            thickness = float(parse_columns([(number, line[11:])], 1, "thickness", path)[0, 0])
     rows = parse_columns([(i, t) for i, t in lines if t[0] != "#"], 2, "section, used", path)
     if not np.array_equal(rows[:, 0], np.arange(1, len(rows) + 1)):
         raise FormatError("expected the sections 1, 2, 3, ...", path=path, line=lines[0][0])
-    return TiltMap(rows[:, 1] != 0, offset)
+    return TiltMap(rows[:, 1] != 0, offset, thickness)
 
 
 def write_tilt_map(path: Path, tilt_map: TiltMap) -> None:
@@ -127,6 +131,9 @@ def write_tilt_map(path: Path, tilt_map: TiltMap) -> None:
     head += [f"# EXCLUDELIST2 {','.join(left_out)}"] if left_out else []
     head += ["# constant angle that is part of the tilt angles:"]
     head += [f"# offset {tilt_map.tilt_offset_degrees:.7f}"]
+    if tilt_map.thickness_angstrom is not None:
+        head += ["# angstrom, of a tomogram that holds the specimen:"]
+        head += [f"# thickness {tilt_map.thickness_angstrom:.1f}"]
     rows = [f"{i:4d} {int(used)}" for i, used in enumerate(tilt_map.used, 1)]
     write_text(path, "\n".join([*head, *rows, ""]))
 
@@ -238,7 +245,7 @@ def read(
     left_out = {*left_out, *np.flatnonzero(~tilt_map.used).tolist()}
     total = len(tilt_map.used) if kept else told.sections
     lines, facts, sections = _used_lines(path, len(tilts), total, told, left_out)
-    return to_alignment(
+    alignment = to_alignment(
         transforms[lines],
         tilts[lines] - tilt_map.tilt_offset_degrees,
         facts,
@@ -247,6 +254,7 @@ def read(
         tilt_offset_degrees=tilt_offset_degrees + tilt_map.tilt_offset_degrees,
         axis_offset_px=axis_offset_px,
     )
+    return replace(alignment, thickness_angstrom=tilt_map.thickness_angstrom)
 
 
 def read_aligned(path: Path, told: Told = NOTHING, *, left_out: Collection[int] = ()) -> Alignment:
@@ -271,7 +279,9 @@ def write(alignment: Alignment, path: Path) -> list[Path]:
     write_xf(written[0], transforms[nearest])
     write_angles(written[1], tilts[nearest])
     write_angles(written[2], x_tilts[nearest])
-    write_tilt_map(written[3], TiltMap(used, alignment.tilt_offset_degrees))
+    write_tilt_map(
+        written[3], TiltMap(used, alignment.tilt_offset_degrees, alignment.thickness_angstrom)
+    )
     return written
 
 

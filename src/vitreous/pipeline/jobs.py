@@ -43,10 +43,10 @@ class Job:
 
     @property
     def alignment(self) -> AlignmentInput:
-        """The alignment given, or where the one that we find will lie."""
+        """The alignment given, or where the one found will lie: IMOD's files hold all of it."""
         if self.given.alignment is not None:
             return self.given.with_alignment(self.given.alignment)
-        return self.given.aligned_as(self.folder("align").product(".star"))
+        return self.given.aligned_as(self.folder("align").product(".xf"))
 
     @property
     def align_settings(self) -> AlignSettings:

@@ -10,7 +10,7 @@ from vitreous.records.images import ImageStack
 from vitreous.records.tilt_series import TiltSeries
 
 # Another as soon as the same inputs and settings give other products.
-ALIGN_VERSION = 1
+ALIGN_VERSION = 2
 RECONSTRUCT_VERSION = 1
 
 

@@ -97,7 +97,7 @@ def state_of_series(project: Path, name: str) -> SeriesState:
     }
     align, reconstruct = states["align"], states["reconstruct"]
     taken = reconstruct.manifest.get("inputs", {}).get("alignment", {}).get("path")
-    ours = StepFolder(project, name, "align").product(".star")
+    ours = StepFolder(project, name, "align").product(".xf")
     if (taken and Path(taken).parts[-3:] != ours.parts[-3:]) or (
         align.how == "waiting" != reconstruct.how
     ):

@@ -46,7 +46,7 @@ def align(
 ) -> None:
     """Align a raw series, and write the alignment for IMOD, AreTomo and RELION, and the manifest.
 
-    IMOD's files are SERIES.xf, .tlt, .xtilt and _tilts.txt. The RELION set holds all: thickness
+    IMOD's files are SERIES.xf, .tlt, .xtilt and _tilts.txt: they hold all, magnification, thickness
     and left-out tilts too. For the report there are all tilts as small tiles.
     """
     found = align_series(
