@@ -44,7 +44,10 @@ COMMANDS = {
 }
 """Name and summary of every command; `vitreous NAME` calls `vitreous.cli.NAME.NAME`."""
 
-FACES = {"imod": "IMOD's programs with their own options: vitreous imod newstack -in ..."}
+FACES = {
+    "imod": "IMOD's programs with their own options: vitreous imod newstack -in ...",
+    "aretomo": "AreTomo's command lines, one stack or many: vitreous aretomo -InMrc ...",
+}
 """Command lines of other programs; `vitreous NAME` calls `vitreous.faces.NAME.run`."""
 
 MESSAGES = Group("Messages", sort_key=90)
