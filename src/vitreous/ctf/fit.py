@@ -77,7 +77,7 @@ def fitted(
     for _ in range(ROUNDS - 1 if question.largest else 0):
         plain = question.offsets(spectra, hand, pitch, 0j)
         start = vector if is_tried else _tried(table, plain, defocus, question.largest)
-        vector, is_tried = _refined(table, plain, defocus, start), True
+        vector, is_tried = _refined(table, plain, defocus, start, question.largest), True
         offsets = question.offsets(spectra, hand, pitch, vector)
         defocus, deviation = best_defocus(table, question, offsets)
     return Fit(defocus, deviation, table.at(offsets, defocus), vector, hand, pitch)
@@ -100,16 +100,20 @@ def _tried(table: Table, plain: Array, defocus: Array, largest: float) -> comple
     return max(vectors, key=lambda vector: _likelihood(table, plain, defocus, vector))
 
 
-def _refined(table: Table, plain: Array, defocus: Array, start: complex) -> complex:
-    """The likeliest astigmatism near one."""
+def _refined(table: Table, plain: Array, defocus: Array, start: complex, largest: float) -> complex:
+    """The likeliest astigmatism near one, no larger than `largest`."""
+
+    def allowed(at: Array) -> complex:
+        return complex(*at) * min(1.0, largest / max(abs(complex(*at)), 1e-9))
+
     simplex = np.array([start.real, start.imag]) + FIRST_STEP * np.array([[0, 0], [1, 0], [0, 1]])
     found = minimize(
-        lambda at: -_likelihood(table, plain, defocus, complex(*at)),
+        lambda at: -_likelihood(table, plain, defocus, allowed(at)),
         simplex[0],
         method="Nelder-Mead",
         options={"initial_simplex": simplex, "xatol": PRECISION, "fatol": 0.01},
     )
-    return complex(*found.x)
+    return allowed(found.x)
 
 
 def _likelihood(table: Table, plain: Array, defocus: Array, astigmatism: complex) -> float:
