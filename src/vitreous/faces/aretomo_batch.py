@@ -188,8 +188,10 @@ def conclude(line: Line, folder: Path, done: dict[str, Made], failed: dict[str, 
     if not line.has("CorrCTF"):
         log.info("volumes are not corrected for the CTF (AreTomo3's own default is -CorrCTF 1 15)")
     if failed:
-        named = "; ".join(f"{name}: {why}" for name, why in failed.items())
-        raise UserError(f"{len(failed)} of {len(done) + len(failed)} series failed: {named}")
+        raise UserError(
+            f"{len(failed)} of {len(done) + len(failed)} series failed: {', '.join(failed)}; "
+            f"{folder}/NAME_Log/NAME.err tells why"
+        )
     skipped = sum(not made.is_new for made in done.values())
     also = f"; {skipped} up to date already" if skipped else ""
     log.info("done: %d series in %s%s", len(done), folder, also)

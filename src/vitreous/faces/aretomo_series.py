@@ -18,6 +18,7 @@ from vitreous.faces.aretomo_settings import (
     dark_sections,
     raw_input,
     reconstruct_settings,
+    require_pixel_size,
     share_of,
     tilt_offset,
     whole_bin,
@@ -143,8 +144,7 @@ def opened_series(line: Line, name: str, path: Path, folder: Path) -> Series:
     angles = next((each for each in listed if each.is_file()), None)
     facts, total = image_facts(path), line.positive("TotalDose")
     given = raw_input(line, angles, total and total / facts.sections)
-    if given.pixel_size is None and facts.pixel_size is None and mdoc_beside(path) is None:
-        raise UserError(f"{path}: its header has no pixel size: give it with -PixSize (angstrom)")
+    require_pixel_size(path, given)
     stack, tilts = opened_raw(path, given)
     share = share_of(line, line.path("TmpDir"))
     return Series(line, name, folder, path, stack, tilts, given, share)
@@ -177,10 +177,15 @@ def unaligned(series: Series) -> Geometry:
 
 def as_written(series: Series, aln: Path) -> Geometry:
     """The alignment of an existing .aln."""
-    if not aln.is_file():
-        raise UserError(f"{aln} isn't there: -Cmd 1 makes it")
+    require_aln(aln)
     kernel = MANY_SERIES.kernel
     return Geometry(read_alignment(aln, facts_of(series.stack), aretomo_kernel=kernel), aln)
+
+
+def require_aln(aln: Path) -> None:
+    """Raise a `UserError` where there is no such file."""
+    if not aln.is_file():
+        raise UserError(f"{aln} isn't there: -Cmd 1 makes it")
 
 
 def turned(series: Series, is_kept: bool) -> Geometry:
@@ -188,7 +193,7 @@ def turned(series: Series, is_kept: bool) -> Geometry:
 
     That is the mirror image: the other hand. With -Resume a file that was turned stays so.
     """
-    as_written(series, series.aln)
+    require_aln(series.aln)
     path = series.folder / PROJECT / series.name / "turned" / f"{series.name}.aln"
     if is_kept and path.exists() and path.read_bytes() == series.aln.read_bytes():
         return as_written(series, path)

@@ -50,6 +50,16 @@ def raw_input(line: Line, angles: "Path | None", dose: float | None) -> RawInput
     )
 
 
+def require_pixel_size(stack: "Path", given: RawInput) -> None:
+    """Raise a `UserError` where neither -PixSize nor header nor .mdoc has one."""
+    from vitreous.formats.beside import mdoc_beside
+    from vitreous.formats.images import image_facts
+
+    known = given.pixel_size or image_facts(stack).pixel_size or mdoc_beside(stack)
+    if not known:
+        raise UserError(f"{stack}: its header has no pixel size: give it with -PixSize (angstrom)")
+
+
 def align_settings(line: Line, dark: list[int] | None) -> AlignSettings:
     """How to align; dark: sections from 0 that -DarkTol leaves out, None where it isn't given."""
     axis, refine = line.numbers("TiltAxis", (0.0, 1.0))

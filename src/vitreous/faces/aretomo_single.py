@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vitreous.align.series import align_series
-from vitreous.errors import OutputError, UserError
+from vitreous.errors import OutputError
 from vitreous.faces.aretomo_line import Line
 from vitreous.faces.aretomo_products import (
     aligned_size,
@@ -24,13 +24,13 @@ from vitreous.faces.aretomo_settings import (
     is_aligned_series,
     raw_input,
     reconstruct_settings,
+    require_pixel_size,
     share_of,
     tilt_offset,
 )
 from vitreous.formats.alignments import read_alignment, write_alignment
 from vitreous.formats.aretomo_layout import ImodVolume
 from vitreous.formats.beside import series_name
-from vitreous.formats.images import image_facts
 from vitreous.formats.products import require_no_folder
 from vitreous.pipeline.dose_weighted import DoseWeighted
 from vitreous.pipeline.inputs import as_given, opened_raw, opened_stack, require_apart
@@ -64,6 +64,8 @@ def run_single(line: Line) -> None:
     with logged_beside(output):
         stack, series = opened_series(line, stack_path)
         alignment = given_alignment(line, stack, series)
+        if alignment is not None and line.number("TiltCor", 0.0) == 1:
+            log.warning("-TiltCor is not used: the alignment is given")
         if alignment is None:
             alignment = aligned(line, stack, series, share)
             path = output.with_name(f"{series_name(stack_path)}.aln")
@@ -82,8 +84,7 @@ def run_single(line: Line) -> None:
 def opened_series(line: Line, path: Path) -> "tuple[MrcStack | TiffStack, TiltSeries]":
     """The stack, and what is known of its tilts."""
     given = raw_input(line, line.path("AngFile"), line.positive("ImgDose"))
-    if given.pixel_size is None and image_facts(path).pixel_size is None:
-        raise UserError(f"{path}: its header has no pixel size: give it with -PixSize (angstrom)")
+    require_pixel_size(path, given)
     if not line.has("TiltRange") or line.has("AngFile"):
         return opened_raw(path, given)
     stack = opened_stack(path, given.pixel_size)
