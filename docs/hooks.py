@@ -1,13 +1,20 @@
 """Makes a page for each command from the command itself, when MkDocs builds the site.
 
-What a page says of an option stands in the settings model or the command's signature only.
+What a page says of an option stands in the settings model, the command's signature or the table of
+another program's options only.
 """
 
 from cyclopts.docs.markdown import generate_markdown_docs
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from vitreous.cli.main import COMMANDS, build
+from vitreous.faces.aretomo_line import TITLES
+from vitreous.faces.aretomo_options import OPTIONS
+
+ARETOMO_OPTIONS = "<!-- aretomo options -->"
+KINDS = {"idle": "not used"}
 
 
 def page(command: str) -> str:
@@ -31,3 +38,24 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         content = f"# vitreous {command}\n\n{text}"
         files.append(File.generated(config, page(command), content=content))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put the table of AreTomo's options where a page has the place for it."""
+    return markdown.replace(ARETOMO_OPTIONS, aretomo_options())
+
+
+def aretomo_options() -> str:
+    """AreTomo's options in tables, one for each form."""
+    blocks = []
+    for form, title in TITLES.items():
+        rows = [
+            f"| {' '.join(f'`-{name}`' for name in option.names.split())} "
+            f"| `{option.values.replace('|', ' or ')}` | {KINDS.get(option.kind, option.kind)} "
+            f"| {option.text.replace('|', ' or ')} |"
+            for option in OPTIONS
+            if option.form == form
+        ]
+        head = ["| option | values | here | |", "|---|---|---|---|"]
+        blocks.append("\n".join([f"### {title}", "", *head, *rows]))
+    return "\n\n".join(blocks)
