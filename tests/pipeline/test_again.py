@@ -193,3 +193,37 @@ def test_where_an_input_lies_is_no_matter_and_what_it_holds_is(tmp_path):
     )
 
     assert of_here == of_there != of_other
+
+
+# -- two runs at a time ----------------------------------------------------------------------------
+
+
+def at_work(step):
+    """A running.json as another process that lives has it."""
+    step.make()
+    step.say_running()
+    facts = json.loads(step.running.read_text())
+    other = os.getppid()
+    began = Path(f"/proc/{other}/stat").read_text().rpartition(")")[2].split()[19]
+    step.running.write_text(json.dumps({**facts, "process": other, "began": began}))
+    return other
+
+
+def test_a_step_that_another_run_is_at_is_left_alone(words, step, capsys):
+    process = at_work(step)
+    before = state_of(step.path)
+
+    assert main(words) == 1
+
+    assert f"another run (process {process}) is at the step reconstruct" in capsys.readouterr().err
+    assert state_of(step.path) == before
+
+
+def test_a_process_that_was_given_the_number_of_a_killed_one_is_no_hindrance(words, step):
+    at_work(step)
+    facts = json.loads(step.running.read_text())
+    step.running.write_text(json.dumps({**facts, "began": "1"}))
+
+    assert main(words) == 0
+
+    assert step.product(".mrc").exists()

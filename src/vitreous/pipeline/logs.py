@@ -65,8 +65,10 @@ class StepLog(logging.Handler):
 def logged(folder: StepFolder) -> Iterator[StepLog]:
     """What vitreous logs meanwhile, and the error that ends it, in the logs of a step.
 
-    They get everything, however quiet the command is. An error is left in failure.json too.
+    They get everything, however quiet the command is. An error is left in failure.json too. A step
+    that another process is at isn't touched.
     """
+    folder.require_idle()
     log = StepLog(folder)
     with _heard(log):
         try:

@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vitreous.errors import OutputError
+from vitreous.errors import OutputError, UserError
 from vitreous.formats.products import write_text
 from vitreous.pipeline.costs import Meter
 from vitreous.pipeline.fingerprints import Making, product_facts
@@ -87,9 +87,25 @@ class StepFolder:
         except OSError as error:
             raise OutputError(f"{self.path}: can't be made: {error.strerror}") from error
 
+    def require_idle(self) -> None:
+        """Raise UserError where another process of this machine is at the step."""
+        facts = read_facts(self.running)
+        if not self.is_running() or facts["host"] != socket.gethostname():
+            return
+        if facts["process"] != os.getpid():
+            raise UserError(
+                f"{self.series}: another run (process {facts['process']}) is at the step "
+                f"{self.step}. Wait for it, or stop it"
+            )
+
     def say_running(self) -> None:
         """Leave word that this process is at it."""
-        facts = {"process": os.getpid(), "host": socket.gethostname(), "when": now()}
+        facts = {
+            "process": os.getpid(),
+            "began": _began(os.getpid()),
+            "host": socket.gethostname(),
+            "when": now(),
+        }
         write_text(self.running, json.dumps(facts, indent=2) + "\n")
 
     def is_running(self) -> bool:
@@ -97,7 +113,7 @@ class StepFolder:
         facts = read_facts(self.running)
         if facts.get("host") != socket.gethostname():
             return bool(facts)
-        return _is_alive(facts["process"])
+        return _is_alive(facts["process"]) and facts.get("began") == _began(facts["process"])
 
     def clear_leftovers(self) -> None:
         """Remove half-written products of processes of this machine that are no more."""
@@ -171,6 +187,15 @@ def read_facts(path: Path) -> dict[str, Any]:
 def now() -> str:
     """The time, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _began(process: int) -> str:
+    """When a process of this machine began, in the system's ticks: numbers are given again."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]
 
 
 def _is_alive(process: int) -> bool:
