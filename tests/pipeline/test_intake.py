@@ -12,7 +12,7 @@ from vitreous.errors import UserError
 from vitreous.formats.imod import write_angles
 from vitreous.formats.mrc import MrcWriter
 from vitreous.formats.tiff import write_tiff_stack
-from vitreous.pipeline.intake import Source, chosen, find_series, series_of_session
+from vitreous.pipeline.intake import Source, chosen, find_series
 
 
 def stack(path, sections=3):
@@ -234,7 +234,7 @@ def test_movies_alone_are_series(tmp_path):
     mdoc(tmp_path / "TS_1.mdoc", "TS_1.mrc", MOVIES)
     mdoc(tmp_path / "TS_2.mdoc", "TS_2.mrc", MOVIES)
 
-    sources = series_of_session([tmp_path])
+    sources = find_series([tmp_path])
 
     assert [(source.name, source.stack, source.problem) for source in sources] == [
         ("TS_1", None, None),
@@ -248,7 +248,7 @@ def test_a_stack_keeps_what_tells_of_its_movies_unless_it_is_named_itself(tmp_pa
     notes = mdoc(tmp_path / "TS_1.mrc.mdoc", "TS_1.mrc", MOVIES)
 
     for named, mdocs in ((tmp_path, (notes,)), (notes, (notes,)), (path, None)):
-        (source,) = series_of_session([named])
+        (source,) = find_series([named])
 
         assert source.stack == path
         assert (source.notes and source.notes.mdocs) == mdocs

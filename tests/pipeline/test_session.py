@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vitreous.errors import UserError
-from vitreous.pipeline.intake import series_of_session
+from vitreous.pipeline.intake import find_series
 from vitreous.pipeline.session import Files, Notes, find_session, require_most
 
 MOVIES = ("a_001_0.0.tif", "a_002_3.0.tif", "a_003_-3.0.tif")
@@ -171,7 +171,7 @@ def test_of_several_gains_that_of_the_series_is_taken_else_they_are_named(tmp_pa
 def named(*inputs):
     return [
         (source.name, [path.name for path in source.notes.mdocs], len(source.notes.movies))
-        for source in series_of_session(inputs)
+        for source in find_series(inputs)
     ]
 
 

@@ -25,7 +25,7 @@ def foresee_run(jobs: Sequence[Job], share: Share) -> None:
     with unheard():
         steps = {job: steps_to_do(job) for job in jobs}
         forecasts = [forecast(job, steps[job], share) for job in jobs]
-    if len(jobs) == 1 and not forecasts[0].problem:
+    if len(jobs) == 1 and not forecasts[0].problem and "newstack" not in steps[jobs[0]]:
         foresee_alone(jobs[0], steps[jobs[0]], share)
     for line in table_of(forecasts):
         log.info("%s", line)

@@ -11,7 +11,12 @@ from cyclopts import Parameter
 
 from vitreous.align.settings import AlignSettings
 from vitreous.cli.inputs import Computing, DryRun
+from vitreous.ctf.settings import CtfSettings
+from vitreous.formats.movie_settings import MovieSettings
+from vitreous.motion.gain_settings import GainSettings
+from vitreous.motion.settings import MotionSettings
 from vitreous.pipeline.inputs import SeriesInput
+from vitreous.pipeline.newstack_settings import NewstackSettings
 from vitreous.reconstruct.settings import ReconstructSettings
 
 if TYPE_CHECKING:
@@ -44,6 +49,13 @@ def run(
         ReconstructSettings, Parameter(name="*")
     ] = ReconstructSettings.model_construct(),  # noqa: B008
     align: Annotated[AlignSettings, Parameter(name="align")] = AlignSettings.model_construct(),  # noqa: B008
+    reading: Annotated[MovieSettings, Parameter(name="*")] = MovieSettings.model_construct(),  # noqa: B008
+    gain: Annotated[GainSettings, Parameter(name="gain")] = GainSettings.model_construct(),  # noqa: B008
+    motion: Annotated[MotionSettings, Parameter(name="motion")] = MotionSettings.model_construct(),  # noqa: B008
+    newstack: Annotated[
+        NewstackSettings, Parameter(name="newstack")
+    ] = NewstackSettings.model_construct(),  # noqa: B008
+    ctf: Annotated[CtfSettings, Parameter(name="ctf")] = CtfSettings.model_construct(),  # noqa: B008
     only: Only = (),
     computing: Annotated[Computing, Parameter(name="*")] = Computing.model_construct(),  # noqa: B008
     dry_run: DryRun = False,
@@ -67,7 +79,12 @@ def run(
     """
     from vitreous.pipeline.project_file import SeriesSettings
 
-    jobs, text = jobs_of(project, inputs, SeriesSettings(given, align, settings), only)
+    jobs, text = jobs_of(
+        project,
+        inputs,
+        SeriesSettings(given, align, settings, reading, gain, motion, newstack, ctf),
+        only,
+    )
     if dry_run:
         from vitreous.cli.foresee import foresee_run
 

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PARTS = 1000  # of a bar
-VERBS = {"align": "aligning", "reconstruct": "reconstructing"}
+VERBS = {
+    "gain": "checking the gain of",
+    "motion": "correcting the motion of",
+    "newstack": "joining",
+    "align": "aligning",
+    "ctf": "measuring the CTF of",
+    "reconstruct": "reconstructing",
+}
 
 
 class Display(Protocol):

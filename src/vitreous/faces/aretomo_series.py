@@ -42,6 +42,7 @@ from vitreous.pipeline.inputs import RawInput, SeriesInput, opened_raw
 from vitreous.pipeline.intake import Source
 from vitreous.pipeline.jobs import Job
 from vitreous.pipeline.tomogram import nominal_alignment
+from vitreous.pipeline.watching import ignore_watch
 from vitreous.reconstruct.grid import adjusted
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
@@ -158,7 +159,7 @@ def align(series: Series, is_kept: bool) -> tuple[Geometry, bool]:
     dark = dark_sections(series.line, series.stack, series.tilts.nominal_tilts_degrees.tolist())
     job = replace(series.job(series.path), align=align_settings(series.line, dark))
     forget(job, "align", is_kept)
-    is_new = steps.align(job, series.share, steps.ignore_watch)
+    is_new = steps.align(job, series.share, ignore_watch)
     folder = job.folder("align")
     found = read_alignment(folder.product(".star"), facts_of(series.stack))
     along_x = folder.read_manifest()["slab"]["along_x_degrees"]
@@ -216,7 +217,7 @@ def volumes(series: Series, geometry: Geometry, is_kept: bool) -> tuple[bool, in
             settings = settings.model_copy(update={"tilt_offset": geometry.offset})
         job = replace(job, reconstruct=settings)
         forget(job, "reconstruct", is_kept)
-        is_new |= steps.reconstruct(job, series.share, steps.ignore_watch)
+        is_new |= steps.reconstruct(job, series.share, ignore_watch)
         steps.write_page(job)
         link(job.folder("reconstruct").product(".mrc"), series.product(f"{also}_Vol.mrc"))
     return is_new, int(main[2].thickness or 0)

@@ -12,7 +12,7 @@ from vitreous.formats.mdoc_series import movie_pixel_size, own_frames
 from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.movies import open_movie, require_frames
 from vitreous.pipeline.inputs import UNSET, SeriesInput, opened_raw, unsaid
-from vitreous.pipeline.intake import Source, series_of_session
+from vitreous.pipeline.intake import Source, find_series
 from vitreous.pipeline.session import (
     Files,
     Session,
@@ -51,7 +51,7 @@ class Checked:
 def check(inputs: Sequence[Path], given: SeriesInput, reading: MovieSettings) -> Iterator[Checked]:
     """Each series of what is named; what is given counts as known."""
     files = Files()
-    for source in series_of_session(inputs):
+    for source in find_series(inputs):
         yield checked(source, given, reading, files)
 
 

@@ -15,12 +15,15 @@ from vitreous.align.settings import AlignSettings
 from vitreous.errors import UserError, VitreousError
 from vitreous.formats.products import readable
 from vitreous.kernels.machine import Share
+from vitreous.pipeline import forecast_movies
+from vitreous.pipeline.forecast_movies import is_planned, planned_stack
 from vitreous.pipeline.inputs import opened, opened_raw
 from vitreous.pipeline.jobs import Job
 from vitreous.pipeline.tomogram import nominal_alignment, planned
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.reconstruct.tomogram import Plan
 from vitreous.records.images import ImageStack
+from vitreous.records.tilt_series import TiltSeries
 
 # CPU seconds, from series of 41 tilts of 400 and 720 px, binned and not
 START_UP = 2.0
@@ -85,9 +88,16 @@ def forecast(job: Job, steps: Sequence[str], share: Share) -> Forecast:
 # -- align -----------------------------------------------------------------------------------------
 
 
-def of_align(job: Job, _: Sequence[str], share: Share) -> StepForecast:
+def stack_of(job: Job, steps: Sequence[str]) -> tuple[ImageStack, TiltSeries]:
+    """The raw stack of a series, or what it will be."""
+    if is_planned(job, steps):
+        return planned_stack(job)
+    return opened_raw(job.stack, job.given, job.source.mdoc)
+
+
+def of_align(job: Job, steps: Sequence[str], share: Share) -> StepForecast:
     """Images and search, by the law of the alignment; its files are small."""
-    stack, _series = opened_raw(job.stack, job.given, job.source.mdoc)
+    stack, _ = stack_of(job, steps)
     settings = job.align_settings
     memory = require_room_to_align(stack, settings, share)
     return StepForecast("align", memory, seconds_to_align(stack, settings), ALIGNMENT_BYTES)
@@ -117,8 +127,9 @@ def seconds_to_align(stack: ImageStack, settings: AlignSettings) -> float:
 
 def of_reconstruct(job: Job, steps: Sequence[str], share: Share) -> StepForecast:
     """Images and slabs, by the plan of the reconstruction; the tomogram on the disk."""
-    if "align" in steps:
-        stack, series = opened_raw(job.stack, job.given, job.source.mdoc)
+    stack: ImageStack
+    if "align" in steps or is_planned(job, steps):
+        stack, series = stack_of(job, steps)
         alignment = nominal_alignment(series)
     else:
         stack, alignment = opened(job.stack, job.alignment, job.reconstruct, job.source.mdoc)
@@ -151,5 +162,36 @@ def seconds_to_reconstruct(
     )
 
 
-STEPS = {"align": of_align, "reconstruct": of_reconstruct}
+# -- movies, contrast transfer ---------------------------------------------------------------------
+
+
+def of_gain(job: Job, _: Sequence[str], __: Share) -> StepForecast:
+    """Summing some movies."""
+    return StepForecast("gain", *forecast_movies.of_gain(job))
+
+
+def of_motion(job: Job, _: Sequence[str], __: Share) -> StepForecast:
+    """All movies, one after the other."""
+    return StepForecast("motion", *forecast_movies.of_motion(job))
+
+
+def of_newstack(job: Job, _: Sequence[str], __: Share) -> StepForecast:
+    """Copying averages."""
+    return StepForecast("newstack", *forecast_movies.of_newstack(job))
+
+
+def of_ctf(job: Job, steps: Sequence[str], share: Share) -> StepForecast:
+    """Spectra of all images."""
+    stack, _ = stack_of(job, steps)
+    return StepForecast("ctf", *forecast_movies.of_ctf(stack, share.threads))
+
+
+STEPS = {
+    "gain": of_gain,
+    "motion": of_motion,
+    "newstack": of_newstack,
+    "align": of_align,
+    "ctf": of_ctf,
+    "reconstruct": of_reconstruct,
+}
 """The forecast of each step."""

@@ -57,18 +57,7 @@ class Source:
     notes: Notes | None = None
 
 
-LATER = "the movies of a session aren't corrected by 'vitreous run' yet: 'vitreous motion' does it"
-
-
 def find_series(inputs: Sequence[Path]) -> list[Source]:
-    """Series of which tomograms can be made."""
-    return [
-        replace(source, problem=LATER) if source.stack is None and not source.problem else source
-        for source in series_of_session(inputs)
-    ]
-
-
-def series_of_session(inputs: Sequence[Path]) -> list[Source]:
     """All series of what is named, in that order; those of a folder in the order of their names.
 
     What is wrong with one series is its `problem`. Raises UserError where there is nothing to do

@@ -5,25 +5,53 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vitreous.align.settings import AlignSettings
-from vitreous.errors import UserError
+from vitreous.ctf.settings import CtfSettings
+from vitreous.errors import UserError, VitreousError
+from vitreous.formats.movie_settings import MovieSettings
+from vitreous.motion.gain_settings import GainSettings
+from vitreous.motion.settings import MotionSettings
 from vitreous.pipeline.inputs import AlignmentInput, SeriesInput, unsaid
 from vitreous.pipeline.intake import Source
+from vitreous.pipeline.newstack_settings import NewstackSettings
 from vitreous.pipeline.project import StepFolder
-from vitreous.pipeline.project_file import ProjectFile
+from vitreous.pipeline.project_file import ProjectFile, SeriesSettings
+from vitreous.pipeline.session import Files, Session, find_session, require_most
 from vitreous.reconstruct.settings import ReconstructSettings
 
 ALIGNMENTS = (".xf", ".aln", ".star", ".xml", ".json", ".tlt")
 
 
 @dataclass(frozen=True, slots=True)
+class MovieJob:
+    """What comes before the stack of a series that is begun with movies; given: as the user did."""
+
+    session: Session
+    given: SeriesInput
+    reading: MovieSettings
+    gain: GainSettings
+    motion: MotionSettings
+    newstack: NewstackSettings
+    ctf: CtfSettings
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps up to the stack."""
+        return (*(("gain",) if self.session.gain else ()), "motion", "newstack")
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One series to be run; a worker process takes it as it is."""
+    """One series to be run; a worker process takes it as it is.
+
+    movies: what its stack is made of; then `source` has the stack where it will lie.
+    """
 
     project: Path
     source: Source
     given: SeriesInput
     align: AlignSettings
     reconstruct: ReconstructSettings
+    movies: MovieJob | None = None
 
     @property
     def name(self) -> str:
@@ -39,7 +67,10 @@ class Job:
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps that it takes: an alignment that is given isn't found again."""
-        return ("align", "reconstruct") if self.given.alignment is None else ("reconstruct",)
+        align = () if self.given.alignment else ("align",)
+        if self.movies is None:
+            return (*align, "reconstruct")
+        return (*self.movies.steps, *align, "ctf", "reconstruct")
 
     @property
     def alignment(self) -> AlignmentInput:
@@ -62,13 +93,26 @@ class Job:
 def jobs_for(sources: Sequence[Source], settings: ProjectFile, project: Path) -> list[Job]:
     """A job for each series, with its own settings; what it lacks is the problem of its source."""
     require_one_each(settings, sources)
-    return told_missing([job_for(source, settings, project) for source in sources])
+    files = Files()
+    jobs = [job_for(source, settings, project, files) for source in sources]
+    return told_missing(told_shared(jobs))
 
 
-def job_for(source: Source, settings: ProjectFile, project: Path) -> Job:
-    """The job of one series."""
+def job_for(source: Source, settings: ProjectFile, project: Path, files: Files) -> Job:
+    """The job of one series; begun with its movies where they are found."""
     own = settings.settings_for(source.name)
+    movies = None
+    if source.notes is not None and own.given.begin_with != "stacks":
+        source, movies = with_movies(source, own, files)
+    elif source.stack is None and not source.problem:
+        source = replace(source, problem="there is no stack to begin with")
+    elif own.given.begin_with == "movies" and not source.problem:
+        source = replace(source, problem="nothing tells of movies: there is a stack alone")
     given, problem = own.given, source.problem
+    if movies is not None:
+        stack = StepFolder(project, source.name, "newstack").product(".st")
+        source = replace(source, stack=stack, mdoc=None)
+        given = given.model_copy(update={"pixel_size": None})
     if source.stack is not None and not problem:
         try:
             require_uses(given)
@@ -77,7 +121,55 @@ def job_for(source: Source, settings: ProjectFile, project: Path) -> Job:
                 given = given.model_copy(update={"alignment": found})
         except UserError as error:
             problem = str(error)
-    return Job(project, replace(source, problem=problem), given, own.align, own.reconstruct)
+    source = replace(source, problem=problem)
+    return Job(project, source, given, own.align, own.reconstruct, movies)
+
+
+def with_movies(
+    source: Source, own: SeriesSettings, files: Files
+) -> tuple[Source, MovieJob | None]:
+    """A source and its movies; where there are too few of them its stack, or its problem."""
+    given = own.given
+    assert source.notes is not None
+    try:
+        session = find_session(
+            source.name,
+            source.notes,
+            files,
+            movies=given.movies,
+            gain=given.gain,
+            defects=given.defects,
+            no_gain=given.no_gain,
+        )
+        if not session.movies and source.stack is not None and given.begin_with == "auto":
+            return source, None
+        require_most(session)
+        if given.angles is not None:
+            raise UserError("--angles is for stacks: the .mdoc tells the angles of movies")
+    except VitreousError as error:
+        return replace(source, problem=str(error)), None
+    movies = MovieJob(session, given, own.reading, own.gain, own.motion, own.newstack, own.ctf)
+    return replace(source, problem=None), movies
+
+
+def told_shared(jobs: Sequence[Job]) -> list[Job]:
+    """Jobs that have a movie in common with others have that as their problem."""
+    owners: dict[Path, list[str]] = {}
+    for job in jobs:
+        for path in job.movies.session.files if job.movies else ():
+            owners.setdefault(path.resolve(), []).append(job.name)
+    shared: dict[str, str] = {}
+    for path, names in owners.items():
+        if len(names) > 1:
+            for name in names:
+                said = f"{' and '.join(names)} name the same movies ({path.name}): keep one .mdoc"
+                shared.setdefault(name, said)
+    return [
+        replace(job, source=replace(job.source, problem=shared[job.name]))
+        if job.name in shared
+        else job
+        for job in jobs
+    ]
 
 
 def told_missing(jobs: Sequence[Job]) -> list[Job]:
@@ -88,7 +180,7 @@ def told_missing(jobs: Sequence[Job]) -> list[Job]:
     missing = {
         job.name: unsaid(job.stack, job.given, job.source.mdoc)
         for job in jobs
-        if not job.source.problem
+        if not job.source.problem and job.movies is None
     }
     if jobs and all(missing.get(job.name) for job in jobs):
         raise UserError(f"nothing says {'; '.join(settings_missing(missing))}")

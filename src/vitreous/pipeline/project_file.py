@@ -2,6 +2,7 @@
 
     [input]                           where the series are, and what their files don't say
     inputs = ["/data/session"]
+    [movies] [gain] [motion] [newstack] [ctf]      of series that are begun with movies
     [align]
     [reconstruct]
     thickness = "300nm"
@@ -16,15 +17,20 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from vitreous.align.settings import AlignSettings
+from vitreous.ctf.settings import CtfSettings
 from vitreous.errors import FormatError, UserError, VitreousError
+from vitreous.formats.movie_settings import MovieSettings
+from vitreous.motion.gain_settings import GainSettings
+from vitreous.motion.settings import MotionSettings
 from vitreous.pipeline.inputs import SeriesInput
+from vitreous.pipeline.newstack_settings import NewstackSettings
 from vitreous.reconstruct.settings import ReconstructSettings
 
 NAME = "vitreous.toml"
@@ -39,10 +45,16 @@ class SeriesSettings:
     given: SeriesInput = SeriesInput.model_construct()  # noqa: RUF009
     align: AlignSettings = AlignSettings.model_construct()  # noqa: RUF009
     reconstruct: ReconstructSettings = ReconstructSettings.model_construct()  # noqa: RUF009
+    reading: MovieSettings = MovieSettings.model_construct()  # noqa: RUF009
+    gain: GainSettings = GainSettings.model_construct()  # noqa: RUF009
+    motion: MotionSettings = MotionSettings.model_construct()  # noqa: RUF009
+    newstack: NewstackSettings = NewstackSettings.model_construct()  # noqa: RUF009
+    ctf: CtfSettings = CtfSettings.model_construct()  # noqa: RUF009
 
     def as_tables(self) -> dict[str, Table]:
         """What was given, as the file has it: paths absolute."""
-        models = dict(zip(MODELS, (self.given, self.align, self.reconstruct), strict=True))
+        every = (getattr(self, field.name) for field in fields(self))
+        models = dict(zip(MODELS, every, strict=True))
         return {name: _given(model) for name, model in models.items()}
 
 
@@ -50,8 +62,13 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "input": SeriesInput,
     "align": AlignSettings,
     "reconstruct": ReconstructSettings,
+    "movies": MovieSettings,
+    "gain": GainSettings,
+    "motion": MotionSettings,
+    "newstack": NewstackSettings,
+    "ctf": CtfSettings,
 }
-"""The model of each table."""
+"""The model of each table, in the order of `SeriesSettings`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vitreous.errors import OutputError, UserError, VitreousError
 from vitreous.pipeline.failures import why_and_what_to_do
@@ -12,8 +12,18 @@ from vitreous.pipeline.fingerprints import Making
 from vitreous.pipeline.inputs import opened, opened_raw, require_apart
 from vitreous.pipeline.jobs import Job
 from vitreous.pipeline.logs import logged
+from vitreous.pipeline.series_movies import (
+    ctf,
+    ctf_making,
+    gain,
+    gain_making,
+    motion,
+    motion_making,
+    newstack,
+    newstack_making,
+)
 from vitreous.pipeline.state import STEPS, SeriesState, state_of_series
-from vitreous.records.progress import Progress
+from vitreous.pipeline.watching import Watch, ignore_watch, of_step, say_changed
 
 if TYPE_CHECKING:
     from vitreous.formats.mrc import MrcStack
@@ -24,14 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Watch = Callable[[str, int, int], None]
-"""watch(step, done, total): how far a step of a series is."""
-
 How = Literal["made", "up to date", "failed"]
-
-
-def ignore_watch(step: str, done: int, total: int) -> None:
-    """For callers who don't watch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class Outcome:
 
 def run_series(job: Job, share: "Share", watch: Watch = ignore_watch) -> Outcome:
     """Align, reconstruct, write the page; what is up to date stays. A failure is an outcome."""
-    begun, step, made = time.monotonic(), job.steps[0], []
+    begun, step = time.monotonic(), job.steps[0]
+    made: list[bool] = []
     for other in set(STEPS).difference(job.steps):
         job.folder(other).settle()
     try:
@@ -196,10 +200,9 @@ def steps_to_do(job: Job) -> tuple[str, ...]:
     """
     if job.source.problem:
         return job.steps
-    makings = {"align": alignment_making, "reconstruct": reconstruction_making}
     for number, step in enumerate(job.steps):
         try:
-            done = job.folder(step).holds(makings[step](job)[-1])
+            done = job.folder(step).holds(MAKINGS[step](job)[-1])
         except (VitreousError, OSError):
             done = False
         if not done:
@@ -215,18 +218,22 @@ def up_to_date(job: Job) -> Outcome:
     return with_state(Outcome(job.name, "up to date"), state, 0.0)
 
 
-def say_changed(changed: dict[str, object]) -> None:
-    """The first line of a log."""
-    log.debug("settings that differ from the defaults: %s", changed or "none")
-
-
-def of_step(watch: Watch, step: str) -> Progress:
-    """A step's own callback."""
-    return lambda done, total: watch(step, done, total)
-
-
 RUN: dict[str, Callable[[Job, "Share", Watch], bool]] = {
+    "gain": gain,
+    "motion": motion,
+    "newstack": newstack,
     "align": align,
+    "ctf": ctf,
     "reconstruct": reconstruct,
 }
 """The function of each step."""
+
+MAKINGS: dict[str, Callable[[Job], tuple[Any, ...]]] = {
+    "gain": gain_making,
+    "motion": motion_making,
+    "newstack": newstack_making,
+    "align": alignment_making,
+    "ctf": ctf_making,
+    "reconstruct": reconstruction_making,
+}
+"""What decides the products of each step, behind what it is made of."""

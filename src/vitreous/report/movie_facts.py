@@ -59,7 +59,7 @@ class Defocus:
     number: int
     degrees: float
     defocus: float
-    deviation: float
+    deviation: float | None
     resolution: float | None
     score: float
     has_rings: bool

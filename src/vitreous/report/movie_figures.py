@@ -114,6 +114,7 @@ def defocus_plot(tilts: Sequence[Defocus]) -> Plot:
             "line first",
         )
         for tilt in seen
+        if tilt.deviation is not None
     ]
     dots = (
         defocus_dots(seen, "first", "rings are seen"),
@@ -131,11 +132,16 @@ def defocus_dots(tilts: Sequence[Defocus], look: str, name: str) -> Curve:
     """One dot a tilt, which says its value and error when pointed at."""
     told = [
         f"tilt {tilt.number} ({degrees(tilt.degrees)}): {tilt.defocus / 1e4:.3f} \u00b1 "
-        f"{tilt.deviation / 1e4:.3f} \u00b5m, score {tilt.score:.2f}"
+        f"{plain(tilt.deviation)} \u00b5m, score {tilt.score:.2f}"
         for tilt in tilts
     ]
     values = [tilt.defocus / 1e4 for tilt in tilts]
     return Curve([tilt.degrees for tilt in tilts], values, f"dots {look}", name, told)
+
+
+def plain(deviation: float | None) -> str:
+    """A deviation in micrometres."""
+    return "?" if deviation is None else f"{deviation / 1e4:.3f}"
 
 
 def resolution_plot(tilts: Sequence[Defocus]) -> Plot:
