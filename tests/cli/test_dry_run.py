@@ -60,7 +60,7 @@ def test_a_dry_run_bounds_memory_and_disk_and_estimates_time(wide, tmp_path):
     assert 0.7 * foreseen <= peak <= foreseen
     products = sum(path.stat().st_size for path in (tmp_path / "project").rglob("*.*"))
     assert told(dry.stderr, "allowed\\);") == pytest.approx(products, rel=0.02)
-    seconds = float(re.search(r"about \d+ s, (\d+) s of all cores", dry.stderr)[1])
+    seconds = float(re.search(r"about \d+ s \((\d+) s of CPU", dry.stderr)[1])
     assert seconds / 2 < used < 2.5 * seconds
 
 

@@ -63,7 +63,8 @@ def test_a_series_becomes_a_tomogram_a_picture_a_log_and_a_manifest(run, series,
     assert (volume.shape, voxel_size) == ((30, 56, 64), PIXEL_SIZE)
     expected = BEADS[0] / PIXEL_SIZE + (32, 28, 15)
     assert np.abs(place_of(volume, expected) - expected).max() < 0.15
-    assert ended.said.splitlines()[-1] == f"done: 1 series in {tmp_path / 'project'}"
+    last = f"done: 1 series in {tmp_path / 'project'}; pictures in {tmp_path}/project/report.html"
+    assert ended.said.splitlines()[-1] == last
 
 
 def test_the_manifest_says_of_what_and_how(run, series, tmp_path):

@@ -203,7 +203,7 @@ def test_a_series_record_goes_into_the_tables(tmp_path, alignment, caplog):
     assert [tilt.pre_exposure for tilt in again.tilts] == [0, 3, 6, 9, 12]
     assert again.tilts[3].movie == "m3.tif"
     assert again.tilts[3].extra["rlnOdd"] == "3"
-    assert "optics, written are: rlnSphericalAberration 2.7, rlnAmplitudeCon" in caplog.text
+    assert "gets the usual: rlnSphericalAberration 2.7, rlnAmplitudeCon" in caplog.text
 
 
 def test_the_size_of_a_tomogram_follows_the_axis(alignment):

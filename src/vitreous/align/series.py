@@ -33,6 +33,7 @@ Floats = NDArray[np.float32]
 SEARCH_PIXEL = 40.0  # angstrom, of the images in which axis and thickness are searched
 SEARCH_SIDE = 64  # px that they have at least
 FEWEST_TILTS = 5
+EXCLUDED = "excluded by the settings"  # the reason of tilts that the user left out
 AXIS_OFF = 3.0  # degrees from the nominal axis that are worth a warning
 AXES_SWAPPED = 60.0  # degrees: x and y of the images, or of the microscope's axis, are exchanged
 OVERLAP = 20.0  # degrees of tilt that a series has to span for its axis to be seen
@@ -134,9 +135,7 @@ def align_series(
 
 def excluded_by(settings: AlignSettings, count: int) -> dict[int, str]:
     """Sections that the settings exclude, with that as the reason."""
-    return dict.fromkeys(
-        excluded_sections(settings.exclude_tilts, count), "excluded by the settings"
-    )
+    return dict.fromkeys(excluded_sections(settings.exclude_tilts, count), EXCLUDED)
 
 
 def unfit_reasons(scores: Scores, sections: NDArray[np.intp]) -> dict[int, str]:

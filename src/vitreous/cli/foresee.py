@@ -79,8 +79,8 @@ def say_all(todo: Sequence[Forecast], project: Path, share: Share) -> None:
     cpu = sum(forecast.cpu_seconds for forecast in todo)
     log.info(
         "the run: %d series at a time, threads for each: %d; at most %s of memory%s; %s on the "
-        "disk (%s are free); about %s, %s of all cores (estimated from counts of pixels and "
-        "voxels, for a core at 3 GHz)",
+        "disk (%s are free); about %s (%s of CPU, estimated from counts of pixels and voxels for "
+        "cores at 3 GHz)",
         division.workers,
         division.threads,
         readable(peak_of(memory, share)),

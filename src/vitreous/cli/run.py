@@ -211,6 +211,7 @@ def conclude(outcomes: "Sequence[Outcome]", project: Path) -> None:
     if doubtful := [outcome.name for outcome in outcomes if outcome.trusted is False]:
         parts.append(f"the alignment of {', '.join(doubtful)} can't be trusted: see the report")
     if not failed:
+        parts.append(f"pictures in {project / 'report.html'}")
         log.info("%s", "; ".join([f"done: {len(outcomes)} series in {project}", *parts]))
         return
     for line in table_of_failures(failed):

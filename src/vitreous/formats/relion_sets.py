@@ -289,7 +289,7 @@ def row_of(series: TiltSeries | None, name: str) -> dict[str, str]:
     row["rlnTomoName"] = name
     if guessed := [label for label, value in known.items() if value is None and label not in row]:
         said = ", ".join(f"{label} {OPTICS[label]:g}" for label in guessed)
-        log.warning("nobody says the optics, written are: %s", said)
+        log.warning("the optics are not all known; RELION's table gets the usual: %s", said)
     for label, value in known.items():
         row[label] = f"{OPTICS[label] if value is None else value:.6f}"
     return {"rlnTomoHand": "-1.000000", "rlnOpticsGroupName": "opticsGroup1"} | row

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vitreous.align.series import Aligned, align_series
+from vitreous.align.series import EXCLUDED, Aligned, align_series
 from vitreous.align.settings import AlignSettings
 from vitreous.formats.alignments import conversion_losses, family_for, write_alignment
 from vitreous.formats.products import atomic
@@ -126,7 +126,8 @@ def say_alignment(found: Aligned, series: TiltSeries) -> None:
             "" if scores.trusted[view] else ", not trusted",
         )
     for section, reason in found.left_out.items():
-        log.warning("tilt %d (%.1f degrees) left out: %s", section + 1, tilts[section], reason)
+        level = logging.INFO if reason == EXCLUDED else logging.WARNING
+        log.log(level, "tilt %d (%.1f degrees) left out: %s", section + 1, tilts[section], reason)
     for warning in found.warnings:
         log.warning("%s", warning)
 
