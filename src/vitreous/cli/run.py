@@ -20,7 +20,7 @@ from vitreous.pipeline.newstack_settings import NewstackSettings
 from vitreous.reconstruct.settings import ReconstructSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from vitreous.pipeline.jobs import Job
     from vitreous.pipeline.project_file import SeriesSettings
@@ -60,7 +60,11 @@ def run(
     computing: Annotated[Computing, Parameter(name="*")] = Computing.model_construct(),  # noqa: B008
     dry_run: DryRun = False,
 ) -> None:
-    """Make tomograms of tilt series: INPUTS are stacks, raw or with an alignment, or folders.
+    """Make tomograms of tilt series: INPUTS are sessions of movies, stacks, .mdoc files, folders.
+
+    Of a session the movies that its .mdoc files name are looked for, and their gain reference; they
+    are corrected for motion and joined into a stack, whose contrast transfer is measured too.
+    'vitreous check' says beforehand what is there.
 
     A raw stack is aligned first, without markers; its tilt angles are those of --angles, of the
     .rawtlt, .mdoc or .tlt beside it or of its header. For one series --alignment is a file; for
@@ -96,6 +100,7 @@ def run(
     except KeyboardInterrupt as stop:
         goes_on = f"interrupted: 'vitreous run --project {shlex.quote(str(project))}' goes on"
         raise type(stop)(goes_on) from None
+    say_truth(jobs, outcome_of)
     conclude([outcome_of[job.name] for job in jobs], project)
 
 
@@ -196,6 +201,21 @@ def say(outcome: "Outcome") -> None:
 
 
 # -- how it ended ----------------------------------------------------------------------------------
+
+
+def say_truth(jobs: "Sequence[Job]", outcome_of: "Mapping[str, Outcome]") -> None:
+    """Of simulated sessions say how far what was found is from what is true."""
+    done = [job for job in jobs if job.movies and outcome_of[job.name].how != "failed"]
+    if not done:
+        return
+    from vitreous.cli.tables import lined_up
+    from vitreous.pipeline.against_truth import table, truth_of
+
+    for job in done:
+        if truth := truth_of(job.name, *job.movies.session.notes.folders if job.movies else ()):
+            log.info("%s is simulated; what was found against what is true:", job.name)
+            for line in lined_up(table(job.project, job.name, job.stack, truth)):
+                log.info("  %s", line)
 
 
 def conclude(outcomes: "Sequence[Outcome]", project: Path) -> None:

@@ -44,6 +44,12 @@ class Notes:
     mdocs: tuple[Path, ...] = ()
     movies: tuple[Path, ...] = ()
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the notes lie, and the folder that the user named."""
+        beside = (path.parent for path in (*self.mdocs, *self.movies))
+        return tuple(dict.fromkeys((*beside, self.place)))
+
     def read(self) -> Mdoc:
         """The .mdoc of the series, whatever there is."""
         if not self.mdocs:
