@@ -38,6 +38,16 @@ Only = Annotated[
     ),
 ]
 
+TaskJson = Annotated[
+    bool,
+    Parameter(
+        name="--task-json",
+        negative="",
+        help="Leave the steps as task folders, too (PROJECT/tasks: task.json, result.json, "
+        "imageset.json, logs), for facilities' own programs.",
+    ),
+]
+
 
 def run(
     inputs: Sequence[Path] = (),
@@ -59,6 +69,7 @@ def run(
     only: Only = (),
     computing: Annotated[Computing, Parameter(name="*")] = Computing.model_construct(),  # noqa: B008
     dry_run: DryRun = False,
+    task_json: TaskJson = False,
 ) -> None:
     """Make tomograms of tilt series: INPUTS are sessions of movies, stacks, .mdoc files, folders.
 
@@ -100,6 +111,8 @@ def run(
     except KeyboardInterrupt as stop:
         goes_on = f"interrupted: 'vitreous run --project {shlex.quote(str(project))}' goes on"
         raise type(stop)(goes_on) from None
+    if task_json:
+        write_task_folders(project)
     say_truth(jobs, outcome_of)
     conclude([outcome_of[job.name] for job in jobs], project)
 
@@ -201,6 +214,14 @@ def say(outcome: "Outcome") -> None:
 
 
 # -- how it ended ----------------------------------------------------------------------------------
+
+
+def write_task_folders(project: Path) -> None:
+    """Write the steps as task folders, and say where."""
+    from vitreous.pipeline.task_folders import FOLDER, write_tasks
+
+    folders = write_tasks(project)
+    log.info("%d task folders in %s", len(folders), project / FOLDER)
 
 
 def say_truth(jobs: "Sequence[Job]", outcome_of: "Mapping[str, Outcome]") -> None:

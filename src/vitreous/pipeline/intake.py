@@ -38,7 +38,7 @@ from vitreous.pipeline.session import Notes
 
 log = logging.getLogger(__name__)
 
-FILES_OF_A_PROJECT = ("vitreous.toml", "report.html")
+FILES_OF_A_PROJECT = ("vitreous.toml", "report.html", "tasks")
 
 
 @dataclass(frozen=True, slots=True)
