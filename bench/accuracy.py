@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the figures are those of t
 
 from accuracy_align import ALIGNMENT
 from figures import Figure, Section
+from figures_ctf import CTF
 from figures_formats import GEOMETRY, ROUND_TRIPS, WARP_GRIDS
 from figures_kernels import KERNELS
 from figures_motion import MOTION, MOTION_RELION
@@ -39,6 +40,7 @@ SECTIONS = (
     SIMULATED,
     MOTION,
     MOTION_RELION,
+    CTF,
     *ALIGNMENT,
 )
 ROOT = Path(__file__).parents[1]

@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numba starts its t
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' series
 
 from bounds import Bounds, measure_bounds
+from ctf import ctf_section
 from figures_align import align_section
 from kernels import Size, kernel_section
 from measure import machine_line, table
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Callable[[Bounds], str]] = {
     "Start-up": lambda _: start_up_section(),
     "Kernels": lambda bounds: kernel_section(Size(41, (1024, 1024), (1024, 1024, 300)), bounds),
     "Alignment": lambda _: align_section(),
+    "CTF of series": lambda _: ctf_section(),
     "A whole reconstruction": lambda _: whole_section(SERIES),
     "Memory": lambda _: memory_section(SERIES, [100, 300, 600]),
     "The law": lambda _: law_section(LAW),
@@ -40,6 +42,7 @@ SECTIONS: dict[str, Callable[[Bounds], str]] = {
 QUICK: dict[str, Callable[[Bounds], str]] = SECTIONS | {
     "Kernels": lambda bounds: kernel_section(Size(41, (256, 256), (256, 256, 128)), bounds),
     "Alignment": lambda _: align_section((200, 400), 400),
+    "CTF of series": lambda _: ctf_section(1024),
     "A whole reconstruction": lambda _: whole_section(Size(21, (256, 240), (240, 256, 100))),
     "Memory": lambda _: memory_section(Size(21, (256, 240), (240, 256, 100)), [100, 200]),
     "The law": lambda _: law_section(LAW[:2]),

@@ -58,10 +58,10 @@ def write_thon_page(found: SeriesCtf, path: Path, title: str) -> None:
 def _caption(found: SeriesCtf, view: int) -> str:
     fit = found.fits[view]
     if not fit.has_rings:
-        return f"{fit.section + 1}: {fit.tilt_degrees + 0.0:.0f} deg, no rings"
+        return f"{fit.section + 1}: {round(fit.tilt_degrees)} deg, no rings"
     shift = f", {fit.ctf.phase_shift_degrees:.0f} deg" if fit.ctf.phase_shift_degrees else ""
     return (
-        f"{fit.section + 1}: {fit.tilt_degrees + 0.0:.0f} deg, "
+        f"{fit.section + 1}: {round(fit.tilt_degrees)} deg, "
         f"{fit.ctf.defocus / 1e4:.3f} um{shift}, {fit.resolution:.1f} A"
     )
 
