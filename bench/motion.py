@@ -69,7 +69,7 @@ def relions(folder: Path, movies: list[Path]) -> list[str | Path]:
 
 
 def in_turn(commands: list[list[str | Path]]) -> list[Cost]:
-    """The cheapest run of each; one after the other, REPEATS times, for a machine's load changes."""
+    """The cheapest run of each: they take turns, REPEATS times, for a machine's load changes."""
     rounds = [[cost_of(command) for command in commands] for _ in range(REPEATS)]
     return [min(runs, key=lambda cost: cost.cpu_seconds) for runs in zip(*rounds, strict=True)]
 

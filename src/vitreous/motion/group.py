@@ -9,7 +9,7 @@ from vitreous.records.motion import Exposure
 
 Array = NDArray[np.float64]
 
-LEAST_DOSE = 0.1  # e/A^2 that a group has together
+LEAST_DOSE = 0.15  # e/A^2 that a group has together
 FEWEST = 3  # groups that a movie is at least parted in, where the settings don't say
 
 

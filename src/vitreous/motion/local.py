@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vitreous.kernels.fourier import inverse
 from vitreous.motion.band import Band, Floats, band_for, counted, edge_window, grid_for
 from vitreous.motion.settings import MotionSettings
-from vitreous.motion.weights import finest_of_use, signal_and_noise, smoothed, worth
+from vitreous.motion.weights import finest_of_use, rings, signal_and_noise, worth
 from vitreous.motion.whole import WholeMotion, aligned_sum
 from vitreous.records.motion import LocalMotion, across, space_terms
 
@@ -183,12 +183,10 @@ def pooled_weights(patches: Patches, coarsest: float) -> Floats:
     for patch in spectra:
         alone += np.einsum("fcn,fcn->n", patch, patch)
         whole += (patch.sum(0) ** 2).sum(0)
-    ring = (own.k / (max(own.kx_step, own.ky[1]) * RING)).astype(np.intp)
-    total = np.stack([np.sqrt(whole / count), np.zeros_like(whole)])
-    found = signal_and_noise(ring, counted(own), alone / count, total, frames)
-    noise, mean = (smoothed(radial, SMOOTHING) for radial in found)
+    ring, counts = rings(own, RING), counted(own)
+    noise, mean = signal_and_noise(ring, counts, alone / count, whole / count, frames, SMOOTHING)
     weight = worth(noise, mean, frames)[ring] * (own.k > 1 / coarsest) * (own.k > 2 * own.ky[1])
-    return (weight * counted(own)).astype(np.float32)
+    return (weight * counts).astype(np.float32)
 
 
 def positive(curvatures: Array) -> Array:

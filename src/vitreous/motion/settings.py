@@ -21,7 +21,7 @@ class MotionSettings(BaseModel):
         int | None,
         Field(
             ge=1,
-            description="Frames aligned as one. Default: as few as bring 0.1 e/A^2 together, 1 "
+            description="Frames aligned as one. Default: as few as bring 0.15 e/A^2 together, 1 "
             "where the dose isn't known.",
         ),
     ] = None

@@ -31,11 +31,11 @@ def likely_weights(
     band: Band, alone: Floats, total: Floats, frames: int, coarsest: float
 ) -> Floats:
     """w from aligned frames; alone: their summed powers, total (2, coefficients): their sum."""
-    ring = rings(band)
-    noise, mean = signal_and_noise(ring, counted(band), alone, total, frames)
-    noise, mean = smoothed(noise, SMOOTHING), smoothed(mean, SMOOTHING)
+    ring, count = rings(band, RINGS), counted(band)
+    whole = (total**2).sum(0)
+    noise, mean = signal_and_noise(ring, count, alone, whole, frames, SMOOTHING)
     weight = worth(noise, mean, frames)[ring] * (band.k > 1 / coarsest)
-    return (weight * counted(band)).astype(np.float32)
+    return (weight * count).astype(np.float32)
 
 
 def finest_of_use(band: Band, weights: Floats) -> float:
@@ -50,24 +50,30 @@ def finest_of_use(band: Band, weights: Floats) -> float:
     return float(1 / min(last * step, band.k.max()))
 
 
-def rings(band: Band) -> NDArray[np.intp]:
-    """The ring of each coefficient."""
-    step = max(band.kx_step, band.ky[1]) * RINGS
-    return (band.k / step).astype(np.intp)
+def rings(band: Band, width: float) -> NDArray[np.intp]:
+    """The ring of each coefficient; width: of a ring, in coefficients of the shorter side."""
+    return (band.k / (max(band.kx_step, band.ky[1]) * width)).astype(np.intp)
 
 
 def signal_and_noise(
-    ring: NDArray[np.intp], count: Floats, alone: Floats, total: Floats, frames: int
+    ring: NDArray[np.intp],
+    count: Floats,
+    alone: Floats,
+    whole: Floats,
+    frames: int,
+    smoothing: float,
 ) -> tuple[Array, Array]:
     """(noise, frames x signal + noise) of a frame's coefficient in each ring.
 
-    alone (coefficients,) powers of the frames, summed; total (2, coefficients) the frames' sum.
+    alone, whole (coefficients,): summed powers of the frames, power of their sum. Means go over
+    neighbouring rings by a Gaussian of sigma `smoothing`; a ring of few coefficients, as the last
+    one is, counts for little.
     """
-    whole = (total**2).sum(0) / frames
-    summed = [np.bincount(ring, count * power) for power in (np.ones_like(alone), alone, whole)]
-    in_ring = np.maximum(summed[0], 1e-9)
-    noise = (summed[1] - summed[2]) / (frames - 1) / in_ring
-    return noise, summed[2] / in_ring
+    number, single, together = (
+        smoothed(np.asarray(np.bincount(ring, count * power), np.float64), smoothing)
+        for power in (np.ones_like(alone), alone, whole / frames)
+    )
+    return (single - together) / (frames - 1) / number, together / number
 
 
 def worth(noise: Array, mean: Array, frames: int) -> Array:
@@ -77,8 +83,8 @@ def worth(noise: Array, mean: Array, frames: int) -> Array:
     return np.where(known, (mean - noise) / (frames * safe_noise * safe_mean), 0)
 
 
-def smoothed(radial: Array, rings: float) -> Array:
-    """A radial function after a Gaussian of sigma `rings`; its ends go on."""
-    reach = int(4 * rings + 0.5)
-    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / rings) ** 2)
-    return np.convolve(np.pad(radial, reach, "edge"), bell / bell.sum(), "valid")
+def smoothed(radial: Array, sigma: float) -> Array:
+    """A radial function after a Gaussian; beyond its ends there is nothing."""
+    reach = int(4 * sigma + 0.5)
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    return np.convolve(np.pad(radial, reach), bell / bell.sum(), "valid")

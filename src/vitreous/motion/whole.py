@@ -14,6 +14,8 @@ from vitreous.kernels.fourier import inverse
 from vitreous.motion.band import Band, Floats, counted, grid_for
 from vitreous.motion.settings import MotionSettings
 from vitreous.motion.weights import (
+    RINGS,
+    SMOOTHING,
     b_factor_weights,
     likely_weights,
     rings,
@@ -183,10 +185,10 @@ def as_likelihood(spectra: Floats, band: Band, weights: Floats, moves: Array) ->
 
     With it the curvature is the inverse of the displacements' variance, as for `likely_weights`.
     """
-    frames, count, ring = len(spectra), counted(band), rings(band)
-    total = aligned_sum(spectra, band, moves)
-    noise, mean = signal_and_noise(ring, count, powers(spectra), total, frames)
-    noise, mean = noise[ring], mean[ring]
+    frames, count, ring = len(spectra), counted(band), rings(band, RINGS)
+    whole = (aligned_sum(spectra, band, moves) ** 2).sum(0)
+    found = signal_and_noise(ring, count, powers(spectra), whole, frames, SMOOTHING)
+    noise, mean = (radial[ring] for radial in found)
     curvature = (weights * band.k**2 * (mean - noise)).sum()
     scatter = (weights**2 / count * band.k**2 * noise * mean).sum() * frames
     return float(curvature / scatter)
