@@ -189,3 +189,19 @@ def test_settings_that_exclude_each_other_are_refused():
         CtfSettings(defocus=(5000, 4000))
     with pytest.raises(ValueError, match="shorter period"):
         CtfSettings(high=40)
+
+
+@pytest.mark.parametrize("pixel_size", [15.0, 17.0, 40.0])
+def test_pixels_too_coarse_for_any_ring_are_refused(pixel_size):
+    tilts = np.array([-10.0, 0, 10])
+    images = np.random.default_rng(1).normal(size=(3, 96, 96)).astype(np.float32)
+    alignment = alignment_from_angles(
+        axes_degrees=0.0,
+        tilts_degrees=tilts,
+        shifts=np.zeros((3, 2)),
+        image_size=(96, 96),
+        pixel_size=pixel_size,
+    )
+
+    with pytest.raises(UserError, match="too coarse for the contrast transfer"):
+        estimate_series(ArrayStack(images, pixel_size), alignment, Optics(), CtfSettings())

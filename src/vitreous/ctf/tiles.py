@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vitreous.errors import UserError
 from vitreous.kernels.fourier import cropped, forward, good_size, inverse
 
 Array = NDArray[np.float64]
@@ -21,6 +22,7 @@ OUTLIER = 5.0  # standard deviations at which counts are clipped
 OVERLAP = 3  # tiles in the length of one
 OVERLAP_OF_MANY, MANY = 2, 7  # ... where the field is that many tiles wide
 GROUP = 0.25  # of a tile: width of a group
+FEWEST_RINGS = 14  # of a tile's spectrum: one for each band in which their height is told
 SECTORS = 12  # of 180 degrees
 
 
@@ -98,6 +100,11 @@ def polar_grid(side: int, pixel_size: float, low: float, high: float) -> Polar:
     last = int(min(side // 2 - 1, side * pixel_size / high))
     used = (ring >= first) & (ring <= last) & (kx > 0)
     rings = last - first + 1
+    if rings < FEWEST_RINGS:
+        raise UserError(
+            f"pixels of {pixel_size:g} A are too coarse for the contrast transfer: its rings are "
+            f"looked for from {low:g} to {high:g} A"
+        )
     places = (sector * rings + ring - first)[used]
     pixels = np.bincount(places, minlength=SECTORS * rings).reshape(SECTORS, rings)
     squared = np.bincount((ring - first)[used], (kx**2 + ky**2)[used]) / pixels.sum(0)
