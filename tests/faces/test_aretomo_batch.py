@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.align.blobs import blob_series
+from tests.ctf.ice import Slab, ice_series
 from tests.faces.test_aretomo import (
     BEADS,
     PIXEL_SIZE,
@@ -21,11 +22,13 @@ from tests.faces.test_aretomo import (
     planted,
 )
 from tests.series import volume_of, write_stack
+from vitreous.cli.simulate import simulate
 from vitreous.errors import UserError
 from vitreous.formats import aretomo
 from vitreous.formats.aretomo_layout import METRICS
 from vitreous.formats.imod import write_angles
 from vitreous.records.images import StackFacts
+from vitreous.simulate.settings import SimulateSettings
 
 LINE = f"-InPrefix @ts -InSuffix .mrc -OutDir @out -VolZ {THICK} -AtBin 2 -Wbp 1 -FlipVol 1"
 
@@ -111,11 +114,10 @@ def test_cmd_4_is_not_undone_by_resume(session):
 
 def test_stacks_are_aligned_and_laid_out_as_aretomo3_does(tmp_path):
     tilts = np.arange(-60, 61, 6.0)
-    blobs = blob_series(seed=3, tilts=tilts, size=96, thickness=500.0, spread=2.0)
+    blobs = blob_series(seed=3, tilts=tilts, size=96, count=250, thickness=500.0, spread=2.0)
     write_stack(tmp_path / "ts1.mrc", blobs.images, 15.0)
-    for half in ("_EVN", "_ODD"):
-        write_stack(tmp_path / f"ts1{half}.mrc", blobs.images, 15.0)
-    write_stack(tmp_path / "ts1_override.mrc", blobs.images, 15.0)
+    for other in ("_EVN", "_override"):  # half a pair, a name to be skipped
+        write_stack(tmp_path / f"ts1{other}.mrc", blobs.images, 15.0)
     order = np.argsort(np.argsort(np.abs(tilts), kind="stable")) + 1
     np.savetxt(tmp_path / "ts1_TLT.txt", np.column_stack([tilts, order, 3.1 * tilts**0]))
 
@@ -130,10 +132,9 @@ def test_stacks_are_aligned_and_laid_out_as_aretomo3_does(tmp_path):
     assert found.compare(blobs.truth).rms_px < 0.6
     thickness = round(found.thickness_angstrom / 15) + 30
     shapes = {"": (thickness // 2 // 2 * 2, 48, 48), "_2ND": (thickness // 3 // 2 * 2, 32, 32)}
-    for also in ("", "_EVN", "_ODD", "_2ND"):
-        volume = volume_of(out / f"ts1{also}_Vol.mrc")[0]
-        assert volume.shape == shapes.get(also, shapes[""])
-    assert not (out / "ts1_3RD_Vol.mrc").exists()
+    for also, shape in shapes.items():
+        assert volume_of(out / f"ts1{also}_Vol.mrc")[0].shape == shape
+    assert {path.name for path in out.glob("*_Vol.mrc")} == {"ts1_Vol.mrc", "ts1_2ND_Vol.mrc"}
     listed = aretomo.read_tlt_txt(out / "ts1_TLT.txt")
     np.testing.assert_array_equal(listed.order, order)
     assert listed.dose == pytest.approx(np.full(21, 3.1))
@@ -285,3 +286,77 @@ def test_serial_takes_series_that_come_later_when_they_are_whole(session):
 
     assert names(folder / "out" / "MdocDone.txt") == ["ts1", "ts2"]
     assert (folder / "out" / "ts2_Vol.mrc").exists()
+
+
+# -- movies, CTF ----------------------------------------------------------------------------------
+
+
+def test_cmd_0_of_movies_makes_stack_alignment_and_volumes(tmp_path):
+    session = tmp_path / "session"
+    settings = SimulateSettings(
+        size=(128, 128), pixel_size=10.0, max_tilt=48.0, tilt_step=8.0, frames=4, beads=400.0
+    )
+    simulate(output=session, name="TS_1", settings=settings, cpus=2)
+    (session / "TS_1.mrc").rename(tmp_path / "true.mrc")
+    (session / "TS_1.rawtlt").unlink()
+    line = (
+        "-InPrefix @session/ -InSuffix .mdoc -OutDir @out -Gain @session/frames/TS_1_gain.mrc "
+        "-VolZ 160 -AtBin 2 -Wbp 1"
+    )
+
+    aretomo_run(tmp_path, line)
+
+    out = tmp_path / "out"
+    images = volume_of(out / "TS_1.mrc")[0]
+    true = volume_of(tmp_path / "true.mrc")[0]
+    middle = (slice(30, -30), slice(30, -30))
+    alike = [np.corrcoef(a[middle].ravel(), b[middle].ravel())[0, 1]
+             for a, b in zip(images, true, strict=True)]  # fmt: skip
+    assert np.median(alike) > 0.4
+    assert len(aretomo.read_tlt_txt(out / "TS_1_TLT.txt").order) == 13
+    assert len(aretomo.read_aln(out / "TS_1.aln").sections) >= 11
+    for also in ("", "_EVN", "_ODD"):
+        assert volume_of(out / f"TS_1{also}_Vol.mrc")[0].shape == (64, 80, 64)
+    assert not (out / "TS_1_CTF.txt").exists()
+    assert "no -Kv: no CTF is estimated" in (out / "TS_1_Log" / "TS_1.log").read_text()
+    made = when(out / "TS_1_Vol.mrc")
+
+    aretomo_run(tmp_path, f"{line} -Resume 1")
+
+    assert when(out / "TS_1_Vol.mrc") == made
+
+
+def test_cmd_3_estimates_the_ctf_and_cmd_4_turns_its_hand(tmp_path):
+    slab = Slab(size=512, tilts=tuple(np.arange(-48.0, 49.0, 12.0)), axis=10.0, ice=0.15)
+    ice = ice_series(slab)
+    (tmp_path / "out").mkdir()
+    write_stack(tmp_path / "ts1.mrc", ice.stack.data, slab.pixel_size)
+    write_angles(tmp_path / "ts1.rawtlt", np.array(slab.tilts))
+    aretomo.write(ice.alignment, tmp_path / "out" / "ts1.aln", kernel="3")
+    line = "-InPrefix @ts -InSuffix .mrc -OutDir @out -VolZ 0 -kV 300"
+    out = tmp_path / "out"
+
+    aretomo_run(tmp_path, f"{line} -Cmd 3")
+
+    rows = np.loadtxt(out / "ts1_CTF.txt")
+    assert np.median(np.abs(rows[:, 1:3].mean(1) - ice.defocus)) < 300
+    told = dict(
+        zip(
+            METRICS.split(","),
+            (out / "TiltSeries_Metrics.csv").read_text().splitlines()[1].split(","),
+            strict=True,
+        )
+    )
+    assert float(told["Defocus(A)"]) == pytest.approx(rows[4, 1:3].mean(), abs=0.1)
+    assert not list(out.glob("*_Vol.mrc"))
+    made = when(out / "ts1_CTF.txt")
+    aretomo_run(tmp_path, f"{line} -Cmd 3 -Resume 1")
+    assert when(out / "ts1_CTF.txt") == made
+
+    aretomo_run(tmp_path, f"{line} -Cmd 4")
+
+    np.testing.assert_array_equal(np.loadtxt(out / "ts1_CTF.txt")[:, -1], -rows[:, -1])
+    np.testing.assert_array_equal(np.loadtxt(out / "ts1_CTF.txt")[:, :-1], rows[:, :-1])
+    flags = [int(path.read_text().split()[0]) for path in (
+        out / "vitreous" / "ts1" / "ctf" / "ts1.defocus", out / "ts1_CTF_Imod.txt")]  # fmt: skip
+    assert flags[0] ^ flags[1] == 16

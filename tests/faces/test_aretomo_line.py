@@ -79,7 +79,9 @@ def test_the_first_of_two_counts(caplog):
         ("-RoiFile a.txt", "-RoiFile a.txt: not done"),
         ("-CropVol 512 512", "the whole field is made"),
         ("-TiltScheme 0 3 3", "into the second column of -AngFile"),
-        ("-ExtPhase 90 20", "-ExtPhase 90 20: not done"),
+        ("-Dark a.mrc", "no dark reference is subtracted"),
+        ("-TiffOrder -1", "-TiffOrder -1: -1 is not done"),
+        ("-Mag 1.01 1.0 30", "distortions of magnification"),
     ],
 )
 def test_what_is_not_known_too_much_or_not_done_is_an_error(words, said):
@@ -87,7 +89,7 @@ def test_what_is_not_known_too_much_or_not_done_is_an_error(words, said):
         parse(words.split())
 
 
-@pytest.mark.parametrize("words", ["-CorrCTF 0", "-CropVol 0 0", "-ExtPhase 0 0"])
+@pytest.mark.parametrize("words", ["-CorrCTF 0", "-CropVol 0 0", "-TiffOrder 1", "-Mag 1.0 1.0 0"])
 def test_options_that_are_not_done_may_ask_for_nothing(words):
     parse(words.split())
 
@@ -114,8 +116,7 @@ def test_values_are_of_the_right_kind(words, said):
         ("-VolZ 300", "-InMrc and -OutMrc are needed for one stack"),
         ("-InMrc a.mrc", "-OutMrc is needed"),
         ("-InPrefix a", "-OutDir is needed"),
-        ("-InPrefix a -InSuffix .mdoc -OutDir b", "-Cmd 0 of .mdoc files begins with the motion"),
-        ("-InPrefix a -InSuffix .mrc -OutDir b -Cmd 3", "-Cmd 3 estimates the CTF alone"),
+        ("-InPrefix a -InSuffix .mrc -OutDir b", "no series: nothing begins with a"),
         ("-InPrefix a -InSuffix .mrc -OutDir b -Cmd 5", "-Cmd 5: choose 0, 1, 2, 3, 4"),
     ],
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vitreous.errors import UserError
-from vitreous.faces.aretomo_line import Line, help_page, parse, say_understood
+from vitreous.faces.aretomo_line import Line, begins_with_movies, help_page, parse, say_understood
 
 HELP = ("-h", "-help", "--help")
 
@@ -15,12 +15,14 @@ def run(words: Sequence[str]) -> None:
         return
     line = parse(words)
     if is_of_many(line):
-        say_understood(line, "many series")
+        say_understood(
+            line, ("many series", "movies") if begins_with_movies(line) else ("many series",)
+        )
         from vitreous.faces.aretomo_batch import run_batch
 
         run_batch(line)
     else:
-        say_understood(line, "one stack")
+        say_understood(line, ("one stack",))
         from vitreous.faces.aretomo_single import run_single
 
         run_single(line)

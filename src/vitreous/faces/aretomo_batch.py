@@ -17,9 +17,10 @@ from pathlib import Path
 
 from vitreous.errors import OutputError, UserError, VitreousError
 from vitreous.faces.aretomo_line import Line
-from vitreous.faces.aretomo_series import PROJECT, Made, make_series
+from vitreous.faces.aretomo_opened import PROJECT
+from vitreous.faces.aretomo_series import Made, make_series
 from vitreous.formats.aretomo_layout import write_metrics
-from vitreous.formats.beside import is_mdoc, series_name
+from vitreous.formats.beside import series_name
 from vitreous.formats.products import write_text
 from vitreous.pipeline.failures import why_and_what_to_do
 from vitreous.pipeline.logs import logged_beside
@@ -30,11 +31,6 @@ log = logging.getLogger(__name__)
 
 MADE_BY_ARETOMO = ("_EVN", "_ODD", "_Vol", "_CTF", "_projXY", "_projXZ")
 SECONDS_BETWEEN_LOOKS = 1.0
-MOVIES = (
-    "-Cmd 0 of .mdoc files begins with the motion in movies, which isn't corrected here yet: make "
-    "stacks with 'vitreous motion' and 'vitreous newstack', and give -InSuffix .mrc"
-)
-CTF_ALONE = "-Cmd 3 estimates the CTF alone, which isn't done here yet"
 
 Facts = tuple[int, int]
 """Bytes of a file and when it was written."""
@@ -46,7 +42,8 @@ def run_batch(line: Line) -> None:
     A failure of one is no matter to the others.
     """
     folder = line.needed("OutDir")
-    require_done_here(line)
+    line.choice("Cmd", 0, range(5))
+    require_series(line)
     make_folder(folder / PROJECT)
     write_session(line, folder)
     done: dict[str, Made] = {}
@@ -67,16 +64,6 @@ def run_batch(line: Line) -> None:
         keep_lists(folder, done, failed)
         keep_times(folder, name, time.monotonic() - begun)
     conclude(line, folder, done, failed)
-
-
-def require_done_here(line: Line) -> None:
-    """Raise a `UserError` where -Cmd asks for steps that aren't done here."""
-    command = line.choice("Cmd", 0, range(5))
-    ending = line.text("InSuffix") or str(line.needed("InPrefix"))
-    if command == 0 and is_mdoc(Path(f"name{ending}")):
-        raise UserError(MOVIES)
-    if command == 3:
-        raise UserError(CTF_ALONE)
 
 
 def make_folder(folder: Path) -> None:
@@ -174,13 +161,17 @@ def keep_times(folder: Path, name: str, seconds: float) -> None:
     write_text(path, "".join(f"{each}\n" for each in lines))
 
 
-def conclude(line: Line, folder: Path, done: dict[str, Made], failed: dict[str, str]) -> None:
-    """Write the page, and say in one sentence how it ended; an error where a series failed."""
-    if not done and not failed:
+def require_series(line: Line) -> None:
+    """Raise a `UserError` where there is no series, and none is waited for."""
+    if not find(line) and not line.positive("Serial"):
         raise UserError(
             f"no series: nothing begins with {line.text('InPrefix')} and ends with "
             f"'{line.text('InSuffix') or ''}'"
         )
+
+
+def conclude(line: Line, folder: Path, done: dict[str, Made], failed: dict[str, str]) -> None:
+    """Write the page, and say in one sentence how it ended; an error where a series failed."""
     try:
         write_project_page(folder / PROJECT)
     except OutputError as error:

@@ -33,7 +33,7 @@ TITLES: dict[Form, str] = {
     "one stack": "One stack",
     "many series": "Many series",
     "both": "Both",
-    "movies": "Motion correction (options are read and not used: no movie is read here yet)",
+    "movies": "Movies (-Cmd 0 of .mdoc files)",
 }
 MARKS = {"differs": "[differs] ", "idle": "[not used] ", "dead": "[dead] ", "refused": "[refused] "}
 
@@ -155,20 +155,27 @@ def asks_nothing(option: Option, words: Sequence[str]) -> bool:
     return words[0].split(",")[0] in option.harmless
 
 
-def say_understood(line: Line, form: Form) -> None:
-    """Log what was understood, then what is not used, and what is done otherwise."""
+def say_understood(line: Line, forms: Sequence[Form]) -> None:
+    """Log what was understood, then what is not used, and what is done otherwise.
+
+    forms: those of the options that have a use in this line.
+    """
     given = [option for option in OPTIONS if option.key in line.values]
     words = [f"-{option.name} {' '.join(line.values[option.key])}" for option in given]
     log.info("understood: %s", " ".join(words))
     for option in given:
-        if option.form == "movies":
-            log.warning("-%s is not used: no motion is corrected here yet", option.name)
-        elif option.form not in ("both", form):
-            log.warning("-%s is not used: it belongs to the form for %s", option.name, option.form)
+        if option.form not in ("both", *forms):
+            log.warning("-%s is not used: it is for %s", option.name, option.form)
         elif option.kind in ("idle", "dead"):
             log.warning("-%s is not used. %s", option.name, option.text)
     if other := [f"-{option.name}" for option in given if option.kind == "differs"]:
         log.info("done otherwise than AreTomo does (--help tells how): %s", ", ".join(other))
+
+
+def begins_with_movies(line: Line) -> bool:
+    """Whether the series of a line are made from movies: -Cmd 0 of .mdoc files."""
+    ending = line.text("InSuffix") or line.text("InPrefix") or ""
+    return line.whole("Cmd", 0) == 0 and ending.lower().endswith(".mdoc")
 
 
 def lowered(text: str) -> str:
@@ -193,7 +200,7 @@ def row(option: Option, width: int) -> str:
     """One option: its names and values, its text beside or below."""
     names = " ".join(f"-{name}" for name in option.names.split())
     left = f"  {names} {option.values}"
-    text = MARKS.get(option.kind, "") * (option.form != "movies") + option.text
+    text = MARKS.get(option.kind, "") + option.text
     indent = " " * 30
     if len(left) > len(indent) - 2:
         return (

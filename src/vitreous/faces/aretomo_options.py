@@ -41,7 +41,6 @@ class Option:
 
 
 ALIGNED_HERE = "alignment here needs none"
-NO_CTF = "the CTF is not estimated or corrected here yet"
 
 OPTIONS = (
     # -- one stack ----------------------------------------------------------------------------
@@ -114,10 +113,10 @@ OPTIONS = (
     Option(
         "Cmd",
         "N",
-        "1 align and reconstruct (0 does the same with stacks); 2 reconstruct by OUTDIR/NAME.aln; "
-        "4 turn the tilt axis by 180 degrees, reconstruct. 0 with .mdoc files (movies) and 3 (CTF) "
-        "are not done here yet.",
-        "differs",
+        "0 all: movies (of stacks nothing), alignment, CTF, volumes; 1 from the alignment on; 2 "
+        "volumes by OUTDIR/NAME.aln; 3 the CTF alone; 4 turn the tilt axis by 180 degrees, then "
+        "the volumes.",
+        "same",
         "many series",
     ),
     Option(
@@ -162,7 +161,7 @@ OPTIONS = (
     Option(
         "CorrCTF",
         "MODE B",
-        "Not done, as if it were 0: " + NO_CTF + ".",
+        "Not done: the CTF is estimated, volumes are not corrected for it.",
         "refused",
         "many series",
         2,
@@ -248,10 +247,16 @@ OPTIONS = (
         most=2,
     ),
     Option("PixSize", "A", "Where the header is wrong or has none (default: the header's)."),
-    Option("Kv", "KV", "Voltage: for dose weighting, and kept for RELION."),
-    Option("Cs", "MM", "Kept for RELION; " + NO_CTF + ".", "differs"),
-    Option("AmpContrast", "0..1", "Kept for RELION.", "differs"),
-    Option("ExtPhase", "DEGREES RANGE", "Not done: " + NO_CTF + ".", "refused", most=2),
+    Option("Kv", "KV", "Voltage: for dose weighting and CTF. 0: no CTF."),
+    Option("Cs", "MM", "0, the default for one stack: no CTF; many series: 2.7."),
+    Option("AmpContrast", "0..1", "0.07."),
+    Option(
+        "ExtPhase",
+        "DEGREES RANGE",
+        "Not 0 0: a phase shift is looked for, wherever it lies.",
+        "differs",
+        most=2,
+    ),
     Option(
         "Gpu",
         "N ...",
@@ -267,24 +272,67 @@ OPTIONS = (
     Option("Cpus", "N", "Ours: threads. Default: all cores that this process may use."),
     Option("Memory", "GB", "Ours: of memory to stay within; what doesn't fit goes to scratch."),
     # -- movies -------------------------------------------------------------------------------
-    Option("FmDose", "E/A^2", "Of a raw frame.", "idle", "movies"),
-    Option("Gain", "FILE", "Gain reference.", "idle", "movies"),
-    Option("Dark", "FILE", "Dark reference.", "idle", "movies"),
-    Option("DefectFile", "FILE", "Defects of the camera.", "idle", "movies"),
-    Option("McPatch", "X Y", "Patches.", "idle", "movies", 3),
-    Option("McIter", "N", "Iterations.", "idle", "movies"),
-    Option("McTol", "PIXELS", "Where iterations end.", "idle", "movies"),
-    Option("McBin", "X", "Binning of the averages.", "idle", "movies"),
-    Option("Throw", "FIRST LAST", "Frames to leave out.", "idle", "movies", 2),
-    Option("FmInt", "N", "Raw frames in a rendered one.", "idle", "movies"),
-    Option("Group", "GLOBAL LOCAL", "Frames taken together.", "idle", "movies", 2),
-    Option("FmRef", "N", "Frame that stays.", "idle", "movies"),
-    Option("RotGain", "0..3", "Turn the gain reference.", "idle", "movies"),
-    Option("FlipGain", "0..2", "Flip it then.", "idle", "movies"),
-    Option("InvGain", "0|1", "Invert it.", "idle", "movies"),
-    Option("Mag", "MAJOR MINOR ANGLE", "Distortion of magnification.", "idle", "movies", 3),
-    Option("InFmMotion", "0|1", "Motion within frames.", "idle", "movies"),
-    Option("EerSampling", "1..3", "Pixels of rendered EER.", "idle", "movies"),
-    Option("TiffOrder", "1|-1", "Order of the frames.", "idle", "movies"),
+    Option("Gain", "FILE", "Gain reference: MRC, TIFF, DM4, .gain.", form="movies"),
+    Option("RotGain", "0..3", "Turn it by so many quarters, counter-clockwise.", form="movies"),
+    Option("FlipGain", "0..2", "Then 1: upside down, 2: left to right.", form="movies"),
+    Option("InvGain", "0|1", "1: frames are divided by it.", form="movies"),
+    Option("DefectFile", "FILE", "Defects, lines 'x y w h'.", form="movies"),
+    Option(
+        "FmDose",
+        "E/A^2",
+        "Of a raw frame; a tilt has that of all frames of the first movie.",
+        "differs",
+        "movies",
+    ),
+    Option(
+        "McPatch",
+        "X Y",
+        "With more than one, local motion is looked for, in patches of our own size, and "
+        "corrected where the movie proves it. Default 1 1: whole frames.",
+        "differs",
+        "movies",
+        3,
+    ),
+    Option("McBin", "N", "Binning of the averages, a whole number.", "differs", "movies"),
+    Option("Throw", "FIRST LAST", "Frames that are left out.", "same", "movies", 2),
+    Option(
+        "FmInt",
+        "N",
+        "Raw frames in a rendered frame of an EER movie. 0, the default: eight frames a movie.",
+        "differs",
+        "movies",
+    ),
+    Option(
+        "Group",
+        "GLOBAL LOCAL",
+        "Frames that are aligned as one, the first number. Default: as many as bring 0.1 e/A^2.",
+        "differs",
+        "movies",
+        2,
+    ),
+    Option("EerSampling", "1..3", "EER at 1, 2 or 4 pixels a side.", form="movies"),
+    Option("McIter", "N", "All frames are aligned at once.", "idle", "movies"),
+    Option("McTol", "PIXELS", "All frames are aligned at once.", "idle", "movies"),
+    Option("FmRef", "N", "No frame stays: the mean shift is 0.", "idle", "movies"),
+    Option("InFmMotion", "0|1", "Motion within a frame isn't corrected.", "idle", "movies"),
+    Option("Dark", "FILE", "Not done: no dark reference is subtracted.", "refused", "movies"),
+    Option(
+        "Mag",
+        "MAJOR MINOR ANGLE",
+        "Not done: distortions of magnification aren't corrected.",
+        "refused",
+        "movies",
+        3,
+        ("1", "1.0", "1.00", "0"),
+    ),
+    Option(
+        "TiffOrder",
+        "1|-1",
+        "-1 is not done: frames come as stored.",
+        "refused",
+        "movies",
+        1,
+        ("1",),
+    ),
     Option("CorrInterp", "0|1", "Dead in AreTomo3.", "dead", "movies"),
 )

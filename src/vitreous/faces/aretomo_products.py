@@ -1,6 +1,8 @@
-"""What AreTomo writes beside the volume: projections, the aligned series, NAME_Imod."""
+"""What AreTomo writes beside the volume: projections, the aligned series, NAME_Imod; its names."""
 
 import logging
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from vitreous.errors import OutputError
 from vitreous.formats import imod
 from vitreous.formats.aretomo_layout import ImodVolume, by_angle, write_imod_folder
 from vitreous.formats.mrc import MrcWriter, open_stack
+from vitreous.formats.products import atomic
 from vitreous.pipeline.newstack import write_sources
 from vitreous.pipeline.restack import Source
 from vitreous.pipeline.restack_settings import RestackSettings
@@ -87,3 +90,14 @@ def write_imod(
     elif kind == 3:
         write_aligned_series(own, stack, alignment)
     log.info("wrote %s in %s", ", ".join(path.name for path in written), folder)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a product a second name; a copy where the disk knows no links."""
+    if target.exists() and target.samefile(source):
+        return
+    with atomic(target) as part:
+        try:
+            os.link(source, part)
+        except OSError:
+            shutil.copyfile(source, part)

@@ -1,24 +1,23 @@
 """One series of AreTomo3's form: aligned and reconstructed as a project has it, named as theirs."""
 
-import os
-import shutil
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from vitreous.align.settings import AlignSettings
 from vitreous.errors import UserError
-from vitreous.faces.aretomo_line import Line
-from vitreous.faces.aretomo_products import aligned_size, write_imod
+from vitreous.faces.aretomo_ctf import estimate_ctf, turn_ctf
+from vitreous.faces.aretomo_line import Line, begins_with_movies
+from vitreous.faces.aretomo_movies import make_stack
+from vitreous.faces.aretomo_opened import PROJECT, Geometry, Series, opened_series, stack_of
+from vitreous.faces.aretomo_products import aligned_size, link, write_imod
 from vitreous.faces.aretomo_settings import (
     MANY_SERIES,
     align_settings,
     bin_of,
     dark_sections,
-    raw_input,
     reconstruct_settings,
-    require_pixel_size,
     share_of,
     tilt_offset,
     whole_bin,
@@ -31,25 +30,17 @@ from vitreous.formats.aretomo import (
     write_aln,
     write_tlt_txt,
 )
-from vitreous.formats.aretomo_layout import ImodVolume, metrics_row, write_global_log
-from vitreous.formats.beside import is_mdoc, mdoc_beside, plain_name
-from vitreous.formats.families import AretomoKernel
-from vitreous.formats.images import image_facts
-from vitreous.formats.products import atomic
-from vitreous.kernels.machine import Share
+from vitreous.formats.aretomo_layout import CtfOfSeries, ImodVolume, metrics_row, write_global_log
+from vitreous.formats.beside import plain_name
 from vitreous.pipeline import series as steps
-from vitreous.pipeline.inputs import RawInput, SeriesInput, opened_raw
-from vitreous.pipeline.intake import Source
-from vitreous.pipeline.jobs import Job
 from vitreous.pipeline.tomogram import nominal_alignment
 from vitreous.pipeline.watching import ignore_watch
 from vitreous.reconstruct.grid import adjusted
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
-from vitreous.records.images import ImageStack, facts_of
-from vitreous.records.tilt_series import TiltSeries
+from vitreous.records.images import facts_of
 
-PROJECT = "vitreous"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,105 +51,52 @@ class Made:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Geometry:
-    """The alignment of a series, and the .aln that holds it.
-
-    offset: of an alignment that the project found, the degrees that -TiltCor added to its tilts.
-    """
-
-    alignment: Alignment
-    aln: Path
-    offset: float | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
-    """A series at work: its stack, what is known of its tilts, where the products go."""
-
-    line: Line
-    name: str
-    folder: Path
-    path: Path
-    stack: ImageStack
-    tilts: TiltSeries
-    given: RawInput
-    share: Share
-
-    @property
-    def aln(self) -> Path:
-        """OUTDIR/NAME.aln."""
-        return self.product(".aln")
-
-    def product(self, ending: str) -> Path:
-        """OUTDIR/NAME + ending."""
-        return self.folder / f"{self.name}{ending}"
-
-    def job(self, stack: Path, alignment: Path | None = None, also: str = "") -> Job:
-        """The series, or a further volume of it (`also`), as our project has it."""
-        kernel: AretomoKernel | None = None if alignment is None else MANY_SERIES.kernel
-        facts = self.given.model_dump(exclude={"angles", "tilt_axis"} if alignment else set())
-        given = SeriesInput(**facts, alignment=alignment, aretomo_kernel=kernel)
-        source = Source(f"{self.name}{also}", stack, None if alignment else mdoc_beside(stack))
-        project = self.folder / PROJECT
-        return Job(project, source, given, AlignSettings(), ReconstructSettings())
-
-
 def make_series(line: Line, name: str, path: Path, folder: Path) -> Made:
     """Do for one series what -Cmd says."""
-    series = opened_series(line, name, stack_of(path, name, folder), folder)
     command, is_kept = line.whole("Cmd", 0), line.choice("Resume", 0, (0, 1)) == 1
+    share = share_of(line, line.path("TmpDir"))
     is_new = False
-    if command in (0, 1) and line.choice("Align", 1, (0, 1)) == 0:
-        geometry = unaligned(series)
-    elif command in (0, 1):
-        geometry, is_new = align(series, is_kept)
-    elif command == 2:
-        geometry = as_written(series, series.aln)
-    else:
-        geometry = turned(series, is_kept)
-    thickness = 0
-    if line.whole("VolZ", MANY_SERIES.thickness_px) != 0:
-        is_made, thickness = volumes(series, geometry, is_kept)
-        is_new |= is_made
+    if begins_with_movies(line):
+        is_new = make_stack(line, name, path, folder, folder / PROJECT, share, is_kept)
+    series = opened_series(line, name, stack_of(path, name, folder), folder, share, is_kept)
+    geometry, is_aligned = geometry_of(series, command)
+    ctf, is_estimated = None, False
+    if command in (0, 1, 3):
+        try:
+            ctf, is_estimated = estimate_ctf(series, geometry.alignment)
+        except UserError as error:
+            if command == 3:
+                raise
+            log.warning("no CTF: %s", error)
+    thickness, is_made = 0, False
+    if command != 3 and line.whole("VolZ", MANY_SERIES.thickness_px) != 0:
+        thickness, is_made = volumes(series, geometry)
     if command == 4:
         link(geometry.aln, series.aln)
-    return Made(lay_out(series, geometry.alignment, thickness), is_new)
+        turn_ctf(series)
+    metrics = lay_out(series, geometry.alignment, thickness, ctf)
+    return Made(metrics, is_new or is_aligned or is_estimated or is_made)
 
 
-# -- what there is --------------------------------------------------------------------------------
-
-
-def stack_of(path: Path, name: str, folder: Path) -> Path:
-    """The stack of a series: the file itself, or OUTDIR/NAME.mrc of an .mdoc."""
-    if not is_mdoc(path):
-        return path
-    stack = folder / f"{name}.mrc"
-    if not stack.is_file():
-        raise UserError(f"{stack} isn't there: the stack of {path.name}, which -Cmd 0 makes")
-    return stack
-
-
-def opened_series(line: Line, name: str, path: Path, folder: Path) -> Series:
-    """The stack and its tilts: of NAME_TLT.txt beside it or in OUTDIR, else as everywhere here."""
-    listed = [place / f"{name}_TLT.txt" for place in (path.parent, folder)]
-    angles = next((each for each in listed if each.is_file()), None)
-    facts, total = image_facts(path), line.positive("TotalDose")
-    given = raw_input(line, angles, total and total / facts.sections)
-    require_pixel_size(path, given)
-    stack, tilts = opened_raw(path, given)
-    share = share_of(line, line.path("TmpDir"))
-    return Series(line, name, folder, path, stack, tilts, given, share)
+def geometry_of(series: Series, command: int) -> tuple[Geometry, bool]:
+    """The alignment that -Cmd works with, and whether it had to be found."""
+    if command in (0, 1) and series.line.choice("Align", 1, (0, 1)) == 0:
+        return unaligned(series), False
+    if command in (0, 1):
+        return align(series)
+    if command == 4:
+        return turned(series), False
+    return as_written(series, series.aln), False
 
 
 # -- alignment ------------------------------------------------------------------------------------
 
 
-def align(series: Series, is_kept: bool) -> tuple[Geometry, bool]:
+def align(series: Series) -> tuple[Geometry, bool]:
     """Align, and write NAME.aln with the offset of -TiltCor; the second: it had to be done."""
     dark = dark_sections(series.line, series.stack, series.tilts.nominal_tilts_degrees.tolist())
     job = replace(series.job(series.path), align=align_settings(series.line, dark))
-    forget(job, "align", is_kept)
+    series.forget(job.folder("align"))
     is_new = steps.align(job, series.share, ignore_watch)
     folder = job.folder("align")
     found = read_alignment(folder.product(".star"), facts_of(series.stack))
@@ -189,14 +127,14 @@ def require_aln(aln: Path) -> None:
         raise UserError(f"{aln} isn't there: -Cmd 1 makes it")
 
 
-def turned(series: Series, is_kept: bool) -> Geometry:
+def turned(series: Series) -> Geometry:
     """NAME.aln with its axis turned by 180 degrees, in a file of our own until the volume is made.
 
     That is the mirror image: the other hand. With -Resume a file that was turned stays so.
     """
     require_aln(series.aln)
     path = series.folder / PROJECT / series.name / "turned" / f"{series.name}.aln"
-    if is_kept and path.exists() and path.read_bytes() == series.aln.read_bytes():
+    if series.is_kept and path.exists() and path.read_bytes() == series.aln.read_bytes():
         return as_written(series, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_aln(path, with_other_hand(read_aln(series.aln), MANY_SERIES.kernel))
@@ -206,8 +144,8 @@ def turned(series: Series, is_kept: bool) -> Geometry:
 # -- volumes --------------------------------------------------------------------------------------
 
 
-def volumes(series: Series, geometry: Geometry, is_kept: bool) -> tuple[bool, int]:
-    """Make NAME_Vol and its like; whether any had to be made, and the unbinned thickness."""
+def volumes(series: Series, geometry: Geometry) -> tuple[int, bool]:
+    """Make NAME_Vol and its like; the unbinned thickness, and whether any had to be made."""
     is_new = False
     main, *others = wanted(series, geometry)
     for also, stack, settings in (main, *others):
@@ -216,11 +154,11 @@ def volumes(series: Series, geometry: Geometry, is_kept: bool) -> tuple[bool, in
             job = series.job(stack)  # of the project's own alignment, so that its pages tell of it
             settings = settings.model_copy(update={"tilt_offset": geometry.offset})
         job = replace(job, reconstruct=settings)
-        forget(job, "reconstruct", is_kept)
+        series.forget(job.folder("reconstruct"))
         is_new |= steps.reconstruct(job, series.share, ignore_watch)
         steps.write_page(job)
         link(job.folder("reconstruct").product(".mrc"), series.product(f"{also}_Vol.mrc"))
-    return is_new, int(main[2].thickness or 0)
+    return int(main[2].thickness or 0), is_new
 
 
 def wanted(series: Series, geometry: Geometry) -> list[tuple[str, Path, ReconstructSettings]]:
@@ -248,27 +186,12 @@ def halves(stack: Path) -> list[tuple[str, Path]]:
     return found if all(path.is_file() for _, path in found) else []
 
 
-def forget(job: Job, step: str, is_kept: bool) -> None:
-    """Without -Resume what was made before counts no more."""
-    if not is_kept:
-        job.folder(step).manifest.unlink(missing_ok=True)
-
-
-def link(source: Path, target: Path) -> None:
-    """Give a product a second name; a copy where the disk knows no links."""
-    if target.exists() and target.samefile(source):
-        return
-    with atomic(target) as part:
-        try:
-            os.link(source, part)
-        except OSError:
-            shutil.copyfile(source, part)
-
-
 # -- layout ---------------------------------------------------------------------------------------
 
 
-def lay_out(series: Series, alignment: Alignment, thickness_px: int) -> str:
+def lay_out(
+    series: Series, alignment: Alignment, thickness_px: int, ctf: CtfOfSeries | None
+) -> str:
     """Write what lies beside NAME.aln and the volumes; returns the line of the metrics."""
     line, tilts = series.line, series.tilts.tilts
     order = [tilt.exposure_index for tilt in tilts]
@@ -289,4 +212,4 @@ def lay_out(series: Series, alignment: Alignment, thickness_px: int) -> str:
         volume = ImodVolume(thickness_px, bin_of(line), aligned_size(alignment))
         folder = series.product("_Imod")
         write_imod(folder, kind, series.path, series.stack, alignment, series.tilts, volume)
-    return metrics_row(series.name, aln, series.tilts)
+    return metrics_row(series.name, aln, series.tilts, ctf)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from vitreous.align.settings import AlignSettings
+from vitreous.ctf.settings import CtfSettings
 from vitreous.errors import DeviceError, UserError
 from vitreous.faces.aretomo_line import Line
 from vitreous.formats.families import AretomoKernel
@@ -90,6 +91,11 @@ def dark_sections(
     seen = [(image.mean(dtype=float), image.std(dtype=float)) for image in images]
     means, deviations = np.array(seen).T
     return below_tolerance(np.array(tilts_degrees), means, deviations, tolerance)
+
+
+def ctf_settings(line: Line) -> CtfSettings:
+    """-ExtPhase: whether a phase shift is looked for."""
+    return CtfSettings(phase_plate=any(line.numbers("ExtPhase", (0.0, 0.0))))
 
 
 def tilt_offset(line: Line, along_x_degrees: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vitreous.align.series import align_series
-from vitreous.errors import OutputError
+from vitreous.errors import OutputError, UserError
 from vitreous.faces.aretomo_line import Line
 from vitreous.faces.aretomo_products import (
     aligned_size,
@@ -20,6 +20,7 @@ from vitreous.faces.aretomo_settings import (
     ONE_STACK,
     align_settings,
     bin_of,
+    ctf_settings,
     dark_sections,
     is_aligned_series,
     raw_input,
@@ -32,6 +33,7 @@ from vitreous.formats.alignments import read_alignment, write_alignment
 from vitreous.formats.aretomo_layout import ImodVolume
 from vitreous.formats.beside import series_name
 from vitreous.formats.products import require_no_folder
+from vitreous.pipeline.ctf import Images, estimated, say_ctf, write_ctf
 from vitreous.pipeline.dose_weighted import DoseWeighted
 from vitreous.pipeline.inputs import as_given, opened_raw, opened_stack, require_apart
 from vitreous.pipeline.logs import logged_beside
@@ -71,6 +73,7 @@ def run_single(line: Line) -> None:
             path = output.with_name(f"{series_name(stack_path)}.aln")
             write_alignment(alignment, path, series=series, aretomo_kernel="2")
             log.info("wrote %s", path)
+        estimate_ctf(line, Images(stack_path, stack, series, alignment), output, share)
         thickness = make_volume(line, weighted(line, stack, series), alignment, output, share)
         if kind:
             volume = ImodVolume(thickness, bin_of(line), aligned_size(alignment))
@@ -150,6 +153,21 @@ def aligned(line: Line, stack: "ImageStack", series: TiltSeries, share: "Share")
         f"{offset:+.2f} degrees are added to all tilts" if offset else "no tilt is changed",
     )
     return with_offset(found.alignment, offset)
+
+
+def estimate_ctf(line: Line, images: Images, output: Path, share: "Share") -> None:
+    """Estimate the CTF where AreTomo2 would: with voltage and spherical aberration."""
+    if not (line.positive("Kv") and line.positive("Cs")):
+        return
+    settings = ctf_settings(line)
+    try:
+        found = estimated(images, settings, share.threads, Quarters("estimating the CTF"))
+    except UserError as error:
+        log.warning("no CTF: %s", error)
+        return
+    say_ctf(found, images.name, settings)
+    written = write_ctf(found, images, lambda end: output.with_name(f"{output.stem}{end}"))
+    log.info("wrote %s", ", ".join(map(str, written)))
 
 
 def with_offset(alignment: "Alignment", degrees: float) -> "Alignment":

@@ -18,6 +18,8 @@ import numpy as np
 
 from vitreous.formats import imod
 from vitreous.formats.aretomo import Aln
+from vitreous.formats.content import read_text
+from vitreous.formats.ctf_tables import INVERTED
 from vitreous.formats.products import write_text
 from vitreous.records.alignment import Alignment
 from vitreous.records.tilt_series import TiltSeries
@@ -126,15 +128,33 @@ def _write_tilt(path: Path, name: str, volume: ImodVolume, left_out: Sequence[in
 # -- the table of all series, the log --------------------------------------------------------------
 
 
-def metrics_row(name: str, aln: Aln, series: TiltSeries) -> str:
+@dataclass(frozen=True, slots=True)
+class CtfOfSeries:
+    """What the table says of the untilted image: defocus (A), phase (degrees), resolution (A)."""
+
+    defocus: float
+    phase_shift_degrees: float
+    resolution: float
+    score: float
+    df_hand: float
+
+
+UNKNOWN = CtfOfSeries(*[float("nan")] * 5)
+
+
+def metrics_row(name: str, aln: Aln, series: TiltSeries, ctf: CtfOfSeries | None = None) -> str:
     """The line of a series in TiltSeries_Metrics.csv."""
-    unknown = [float("nan")] * 2
+    seen = ctf or UNKNOWN
     numbers = [
         aln.thickness_px or float("nan"),
         float(aln.rotations.mean()),
         float(np.linalg.norm(aln.shifts, axis=1).max()),
-        *unknown,  # bad patches
-        *[float("nan")] * 5,  # of the CTF
+        *[float("nan")] * 2,  # bad patches
+        seen.defocus,
+        seen.phase_shift_degrees,
+        seen.resolution,
+        seen.score,
+        seen.df_hand,
         series.pixel_size,
         series.spherical_aberration_mm or float("nan"),
         series.voltage_kv or float("nan"),
@@ -163,3 +183,20 @@ def write_global_log(path: Path, aln: Aln, series: TiltSeries) -> None:
             f"{aln.shifts[row, 0]:9.2f} {aln.shifts[row, 1]:9.2f}"
         )
     write_text(path, "\n".join([*lines, ""]))
+
+
+def turn_hand(path: Path) -> None:
+    """The other hand for NAME_CTF.txt: the last number of every line changes its sign."""
+    lines = read_text(path).splitlines()
+    turned = []
+    for line in lines:
+        head, blank, hand = line.rpartition(" ")
+        is_row = bool(line.strip()) and not line.startswith("#")
+        turned.append(f"{head}{blank}{-int(hand)}" if is_row else line)
+    write_text(path, "\n".join([*turned, ""]))
+
+
+def turn_imod_hand(path: Path) -> None:
+    """The same for NAME_CTF_Imod.txt: its flag for tilts of the other sense changes."""
+    flags, tab, rest = read_text(path).partition("\t")
+    write_text(path, f"{int(flags) ^ INVERTED}{tab}{rest}")
