@@ -18,6 +18,7 @@ from vitreous.formats.mdoc import Mdoc, read_mdoc
 from vitreous.formats.mdoc_facts import gain_of
 from vitreous.formats.mdoc_join import joined, of_names
 from vitreous.formats.mdoc_series import base_name
+from vitreous.formats.tilt_names import series_in_name
 
 log = logging.getLogger(__name__)
 
@@ -231,11 +232,7 @@ def find_gain(name: str, notes: Notes, files: Files, folders: Sequence[Path]) ->
         if (said := gain_of(mdoc)) and (there := different(below.get(said, ()))):
             return there[0]
     for folder in folders:
-        there = [
-            path
-            for path in sorted(folder.iterdir())
-            if path.is_file() and path.suffix.lower() in GAINS and A_GAIN.search(path.stem)
-        ]
+        there = [path for path in sorted(folder.iterdir()) if path.is_file() and is_gain(path)]
         own = [path for path in there if path.name.startswith(name)]
         if len(there) > 1 and len(own) != 1:
             raise UserError(
@@ -245,6 +242,12 @@ def find_gain(name: str, notes: Notes, files: Files, folders: Sequence[Path]) ->
         if there:
             return own[0] if len(there) > 1 else there[0]
     return None
+
+
+def is_gain(path: Path) -> bool:
+    """Whether a file is called like a gain reference; movies of a series 'again' are none."""
+    is_movie = series_in_name(path.name) is not None
+    return path.suffix.lower() in GAINS and bool(A_GAIN.search(path.stem)) and not is_movie
 
 
 def mdocs_of_movies(notes: Notes, files: Files) -> Iterator[Mdoc]:
