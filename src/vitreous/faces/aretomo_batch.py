@@ -19,6 +19,7 @@ from vitreous.errors import OutputError, UserError, VitreousError
 from vitreous.faces.aretomo_line import Line
 from vitreous.faces.aretomo_opened import PROJECT
 from vitreous.faces.aretomo_series import Made, make_series
+from vitreous.faces.aretomo_settings import require_sense
 from vitreous.formats.aretomo_layout import write_metrics
 from vitreous.formats.beside import series_name
 from vitreous.formats.products import write_text
@@ -42,7 +43,7 @@ def run_batch(line: Line) -> None:
     A failure of one is no matter to the others.
     """
     folder = line.needed("OutDir")
-    line.choice("Cmd", 0, range(5))
+    require_sense(line)
     require_series(line)
     make_folder(folder / PROJECT)
     write_session(line, folder)

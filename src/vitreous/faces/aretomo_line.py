@@ -20,6 +20,7 @@ from vitreous.faces.aretomo_options import OPTIONS, Form, Option
 log = logging.getLogger(__name__)
 
 NAMES = {name.lower(): option for option in OPTIONS for name in option.names.split()}
+TEXTS = ("FILE", "PATH", "TEXT", "FOLDER", "PREFIX", "A,B")
 NAME = re.compile(r"--?[A-Za-z]")
 INTRODUCTION = """\
 Usage: vitreous aretomo -InMrc STACK -OutMrc VOLUME [OPTIONS]
@@ -146,8 +147,26 @@ def require_values(option: Option, words: Sequence[str]) -> None:
             f"-{option.name} {' '.join(words)}: {option.most} value"
             f"{'s' if option.most > 1 else ''} expected ({option.values})"
         )
+    require_kind(option, words)
     if option.kind == "refused" and not asks_nothing(option, words):
         raise UserError(f"-{option.name} {' '.join(words)}: {lowered(option.text)}")
+
+
+def require_kind(option: Option, words: Sequence[str]) -> None:
+    """Raise a `UserError` where numbers are expected and aren't there, or others are.
+
+    What is expected the option's `values` say: FILE or the like, 0|1, 0..3, or any numbers.
+    """
+    if option.values in TEXTS:
+        return
+    found = Line({option.key: tuple(words)}).numbers(option.name, ())[0]
+    is_right = True
+    if "|" in option.values:
+        is_right = found in [float(choice) for choice in option.values.split("|")]
+    elif ends := re.fullmatch(r"(\d+)\.\.(\d+)", option.values):
+        is_right = float(ends[1]) <= found <= float(ends[2])
+    if not is_right:
+        raise UserError(f"-{option.name} {found:g}: {option.values} is expected. {option.text}")
 
 
 def asks_nothing(option: Option, words: Sequence[str]) -> bool:

@@ -112,7 +112,7 @@ OPTIONS = (
     Option("OutDir", "FOLDER", "All products; made if it isn't there.", form="many series"),
     Option(
         "Cmd",
-        "N",
+        "0..4",
         "0 all: movies (of stacks nothing), alignment, CTF, volumes; 1 from the alignment on; 2 "
         "volumes by OUTDIR/NAME.aln; 3 the CTF alone; 4 turn the tilt axis by 180 degrees, then "
         "the volumes.",
@@ -213,8 +213,8 @@ OPTIONS = (
     Option("FlipInt", "0|1", "1: invert the contrast."),
     Option(
         "Wbp",
-        "0|1",
-        "1: weighted back-projection; 0 (default): -Sart.",
+        "0..2",
+        "1, 2: weighted back-projection; 0 (default): -Sart.",
     ),
     Option(
         "Sart",

@@ -37,6 +37,16 @@ ONE_STACK = Generation("aretomo", "2", 1200, 5)
 MANY_SERIES = Generation("aretomo3", "3", -1, 3)
 
 
+def require_sense(line: Line) -> None:
+    """Raise a `UserError` for values of which nothing can be made, before work begins."""
+    for binning in line.numbers("AtBin", (1.0,)):
+        if binning >= 1 or binning == line.number("AtBin", 1.0):
+            whole_bin(binning)
+    for name in ("VolZ", "ExtZ"):
+        line.whole(name, 0)
+    align_settings(line, None)
+
+
 def raw_input(line: Line, angles: "Path | None", dose: float | None) -> RawInput:
     """What is said of the microscope and the stack."""
     axis = line.number("TiltAxis", 0.0)

@@ -26,6 +26,7 @@ from vitreous.faces.aretomo_settings import (
     raw_input,
     reconstruct_settings,
     require_pixel_size,
+    require_sense,
     share_of,
     tilt_offset,
 )
@@ -57,6 +58,7 @@ log = logging.getLogger(__name__)
 def run_single(line: Line) -> None:
     """Align a stack, unless that is given, and reconstruct it."""
     stack_path, output = line.needed("InMrc"), line.needed("OutMrc")
+    require_sense(line)
     require_no_folder(output)
     require_apart(output, stack_path, line.path("AngFile"), line.path("AlnFile"))
     if not output.absolute().parent.is_dir():
