@@ -296,6 +296,12 @@ def test_a_stack_is_begun_with_where_its_movies_are_missing_or_it_is_asked_for(t
 
     assert " newstack " in vitreous(*words)[1]
     assert " newstack " not in vitreous(*words, "--begin-with", "stacks")[1]
+    for number in (1, 2, 3):
+        movie(folder, "TS", number).unlink()
+    few = vitreous(*words)[1]
+    assert " newstack " not in few
+    assert "3 of 5 movies aren't there" in few
+    assert "its stack is taken" in few
     shutil.rmtree(folder / "frames")
     assert " newstack " not in vitreous(*words)[1]
     _, said = vitreous(*words, "--begin-with", "movies")

@@ -11,19 +11,19 @@ from vitreous.formats.mdoc_facts import Fact, How, facts_of
 from vitreous.formats.mdoc_series import movie_pixel_size, own_frames
 from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.movies import open_movie, require_frames
-from vitreous.pipeline.inputs import UNSET, SeriesInput, opened_raw, unsaid
+from vitreous.pipeline.inputs import SeriesInput, opened_raw, unsaid
 from vitreous.pipeline.intake import Source, find_series
+from vitreous.pipeline.movie_series import own_pixel_size
 from vitreous.pipeline.session import (
+    MOST_LOST,
     Files,
     Session,
-    find_session,
     listed,
     named_movies,
-    require_most,
+    named_session,
+    session_for,
 )
 from vitreous.records.tilt_series import TiltSeries
-
-WORST: dict[How, int] = {"complete": 0, "derived": 1, "guessed": 2, "missing": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,6 @@ class Checked:
         found = (fact for fact in self.facts if fact.name == name)
         return next(found, Fact(name, "missing", ""))
 
-    def lacking(self, how: How) -> list[Fact]:
-        """The facts that are so."""
-        return [fact for fact in self.facts if fact.how == how]
-
 
 def check(inputs: Sequence[Path], given: SeriesInput, reading: MovieSettings) -> Iterator[Checked]:
     """Each series of what is named; what is given counts as known."""
@@ -57,46 +53,68 @@ def check(inputs: Sequence[Path], given: SeriesInput, reading: MovieSettings) ->
 
 def checked(source: Source, given: SeriesInput, reading: MovieSettings, files: Files) -> Checked:
     """The facts of one series, whatever is wrong with it."""
-    facts: list[Fact] = []
-    problem = source.problem or ""
+    known = Known()
+    begins = problem = ""
     try:
         mdoc = noted(source)
+        if mdoc is not None:
+            known.put(*facts_of(mdoc, path_of(source)))
+        begins = looked_at(source, mdoc, known, given, reading, files)
+        known.put(*given_facts(known, given))
+        require_known(known)
     except VitreousError as error:
-        return Checked(source.name, (), problem=str(error))
-    if mdoc is not None:
-        facts = facts_of(mdoc, path_of(source))
-    session = None
-    if source.notes is not None and given.begin_with != "stacks":
-        try:
-            session = find_session(
-                source.name,
-                source.notes,
-                files,
-                movies=given.movies,
-                gain=given.gain,
-                defects=given.defects,
-                no_gain=given.no_gain,
-            )
-            facts = put(facts, of_movies(session))
-            require_most(session)
-        except VitreousError as error:
-            if source.stack is None or given.begin_with == "movies":
-                problem = str(error)
-            session = None
-        else:
-            problem = ""
-    if session is not None and mdoc is not None:
-        facts, problem = of_session(session, mdoc, facts, given, reading)
-    elif source.stack is not None and not problem:
-        facts, problem = of_stack(source, facts, given)
-    elif source.stack is None and not problem:
-        problem = "there is neither a stack nor movies"
-    facts = with_given(facts, given)
-    begins = "" if problem else "movies" if session else "stack"
-    if not problem and facts and (lost := stopping(facts)):
-        problem = "; ".join(f"{fact.name}: {fact.said}" for fact in lost)
-        begins = ""
-    return Checked(source.name, tuple(facts), begins, problem)
+        known.put(*given_facts(known, given))
+        begins, problem = "", str(error)
+    return Checked(source.name, known.facts, begins, problem)
+
+
+class Known:
+    """Facts by their names; a later one takes the place of an earlier one."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, Fact] = {}
+
+    def put(self, *facts: Fact) -> None:
+        """Add facts, or put them in place of others."""
+        self._facts |= {fact.name: fact for fact in facts}
+
+    def how(self, name: str) -> How:
+        """How a fact is known."""
+        return self._facts[name].how if name in self._facts else "missing"
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """In the order in which their names came."""
+        return tuple(self._facts.values())
+
+
+def looked_at(
+    source: Source,
+    mdoc: Mdoc | None,
+    known: Known,
+    given: SeriesInput,
+    reading: MovieSettings,
+    files: Files,
+) -> str:
+    """Add what movies or stack say; returns which of them the series begins with."""
+    if source.notes is not None and mdoc is not None:
+        found = found_movies(source, known, given, files)
+        if found is not None:
+            look_at_movies(found, mdoc, known, given, reading)
+            return "movies"
+    if source.problem:
+        raise UserError(source.problem)
+    if source.stack is None:
+        raise UserError("there is neither a stack nor movies")
+    known.put(*of_stack(source, given, bare=mdoc is None))
+    return "stack"
+
+
+def require_known(known: Known) -> None:
+    """Raise a `UserError` for facts without which nothing can be made."""
+    lost = [f for f in known.facts if f.how == "missing" and f.name in ("tilts", "pixel size")]
+    if lost:
+        raise UserError("; ".join(f"{fact.name}: {fact.said}" for fact in lost))
 
 
 def noted(source: Source) -> Mdoc | None:
@@ -111,18 +129,16 @@ def path_of(source: Source) -> Path | None:
     return source.notes.mdocs[0] if source.notes and source.notes.mdocs else source.mdoc
 
 
-def stopping(facts: Sequence[Fact]) -> list[Fact]:
-    """The facts without which nothing can be made."""
-    return [f for f in facts if f.how == "missing" and f.name in ("tilts", "pixel size")]
-
-
-def put(facts: Sequence[Fact], *others: Fact) -> list[Fact]:
-    """Facts with others in the places of their names, new ones behind."""
-    named = {fact.name: fact for fact in (*facts, *others)}
-    return list(named.values())
-
-
 # -- movies ----------------------------------------------------------------------------------------
+
+
+def found_movies(source: Source, known: Known, given: SeriesInput, files: Files) -> Session | None:
+    """The movies that a series begins with, and how many of them are there."""
+    assert source.notes is not None
+    if given.begin_with != "stacks":
+        known.put(of_movies(named_session(source.name, source.notes, files, given)))
+    has_stack = source.stack is not None
+    return session_for(source.name, source.notes, files, given, has_stack=has_stack)
 
 
 def of_movies(session: Session) -> Fact:
@@ -138,35 +154,37 @@ def of_movies(session: Session) -> Fact:
     return Fact("movies", how, f"{there} of {there} in {where}")
 
 
-def of_session(
-    session: Session, mdoc: Mdoc, facts: list[Fact], given: SeriesInput, reading: MovieSettings
-) -> tuple[list[Fact], str]:
-    """The facts of movies that are there, and what is wrong with too many of them."""
+def look_at_movies(
+    session: Session, mdoc: Mdoc, known: Known, given: SeriesInput, reading: MovieSettings
+) -> None:
+    """Add what the movies' files say; raises UserError where too many are faulty."""
     if not session.notes.mdocs:
-        facts = [replace(f, how="guessed") if f.name in ("tilts", "order") else f for f in facts]
-    broken, counts, size = [], [], (0, 0)
+        guessed = [f for f in known.facts if f.name in ("tilts", "order")]
+        known.put(*(replace(fact, how="guessed") for fact in guessed))
+    known.put(of_gain(session, given))
     expected = own_frames(mdoc)
+    faults, shapes = [], []
     for name, path in session.movies:
         try:
             movie = open_movie(path, reading, pixel_size=1.0)
-            counts.append(movie.shape[0])
-            size = size if any(size) else (movie.shape[2], movie.shape[1])
-            if (count := expected.get(name)) is not None:
-                require_frames(movie, count)
+            shapes.append(movie.shape)
+            if name in expected:
+                require_frames(movie, expected[name])
         except VitreousError as error:
-            broken.append(str(error))
-    problem = ""
-    if broken:
-        said = f"{len(broken)} movies are faulty: {broken[0]}"
-        facts = put(facts, Fact("frames", "missing", said))
-        if len(broken) + len(session.missing) > 0.3 * len(named_movies(session.notes)):
-            problem = said
-    elif counts:
+            faults.append(str(error))
+    if shapes:
+        columns, rows = shapes[0][2], shapes[0][1]
+        known.put(of_pixel(session, mdoc, (columns, rows), given, reading))
+        counts = [shape[0] for shape in shapes]
         low, high = min(counts), max(counts)
         same = f"{low}" if low == high else f"{low} to {high}"
         how: How = "complete" if expected else "derived"
-        facts = put(facts, Fact("frames", how, f"{same} frames of {size[0]} x {size[1]} px"))
-    return put(facts, of_gain(session, given), of_pixel(session, mdoc, size, given)), problem
+        known.put(Fact("frames", how, f"{same} frames of {columns} x {rows} px"))
+    if faults:
+        said = f"{len(faults)} movies are faulty: {faults[0]}"
+        known.put(Fact("frames", "missing", said))
+        if len(faults) + len(session.missing) > MOST_LOST * len(named_movies(session.notes)):
+            raise UserError(said)
 
 
 def of_gain(session: Session, given: SeriesInput) -> Fact:
@@ -180,45 +198,40 @@ def of_gain(session: Session, given: SeriesInput) -> Fact:
     return Fact("gain", how, f"{session.gain}{beside}")
 
 
-def of_pixel(session: Session, mdoc: Mdoc, size: tuple[int, int], given: SeriesInput) -> Fact:
+def of_pixel(
+    session: Session,
+    mdoc: Mdoc,
+    size: tuple[int, int],
+    given: SeriesInput,
+    reading: MovieSettings,
+) -> Fact:
     """Pixel size of the movies: as given, as the .mdoc has it, as their files say."""
     if given.pixel_size:
         return Fact("pixel size", "complete", f"{given.pixel_size:g} A (given)")
-    if any(size) and (noted_size := movie_pixel_size(mdoc, size)):
+    if noted_size := movie_pixel_size(mdoc, size):
         stated = noted_size == movie_pixel_size(Mdoc((), mdoc.sections), size)
         how: How = "complete" if stated else "derived"
         return Fact("pixel size", how, f"{noted_size:g} A of the movies")
-    own = pixel_of_file(session.files[0])
+    own = own_pixel_size(session.files[0], reading)
     if own:
         return Fact("pixel size", "derived", f"{own:g} A (the movies' header)")
     return Fact("pixel size", "missing", "no PixelSpacing: --pixel says it")
 
 
-def pixel_of_file(path: Path) -> float | None:
-    """A/px that a movie itself says; None for 1 A, which programs write that know none."""
-    try:
-        size = open_movie(path).pixel_size
-    except VitreousError:
-        return None
-    return None if size == UNSET else size
-
-
 # -- stacks ----------------------------------------------------------------------------------------
 
 
-def of_stack(source: Source, facts: list[Fact], given: SeriesInput) -> tuple[list[Fact], str]:
-    """The facts of a raw stack, and why nothing can be made of it."""
+def of_stack(source: Source, given: SeriesInput, *, bare: bool) -> Iterator[Fact]:
+    """The facts of a raw stack; bare: there is no .mdoc that says more."""
     assert source.stack is not None
-    try:
-        if lost := unsaid(source.stack, given, source.mdoc):
-            raise UserError(f"nothing says its {' and its '.join(lost)}")
-        if given.alignment is not None:
-            said = image_facts(source.stack)
-            return put(facts, Fact("tilts", "complete", f"{said.sections} images, aligned")), ""
-        _, series = opened_raw(source.stack, given, source.mdoc)
-    except VitreousError as error:
-        return facts, str(error)
-    return put(facts, *of_series(series, bare=not facts)), ""
+    if lost := unsaid(source.stack, given, source.mdoc):
+        raise UserError(f"nothing says its {' and its '.join(lost)}")
+    if given.alignment is not None:
+        facts = image_facts(source.stack)
+        yield Fact("tilts", "complete", f"{facts.sections} images, aligned")
+        return
+    _, series = opened_raw(source.stack, given, source.mdoc)
+    yield from of_series(series, bare=bare)
 
 
 def of_series(series: TiltSeries, *, bare: bool) -> Iterator[Fact]:
@@ -243,24 +256,16 @@ def of_series(series: TiltSeries, *, bare: bool) -> Iterator[Fact]:
 # -- given -----------------------------------------------------------------------------------------
 
 
-def with_given(facts: Sequence[Fact], given: SeriesInput) -> list[Fact]:
-    """Facts with what options say in place of what files say."""
+def given_facts(known: Known, given: SeriesInput) -> Iterator[Fact]:
+    """What options say in place of what files say."""
     said = {
         "tilt axis": (given.tilt_axis, "degrees"),
         "voltage": (given.kv, "kV"),
         "dose": (given.dose_per_tilt, "e/A^2"),
         "pixel size": (given.pixel_size, "A"),
     }
-    known = put(
-        facts,
-        *(
-            Fact(name, "complete", f"{value:g} {unit} (given)")
-            for name, (value, unit) in said.items()
-            if value is not None
-        ),
-    )
-    if given.dose_per_tilt is not None and any(f.name == "dose before" for f in facts):
-        before = next(f for f in facts if f.name == "dose before")
-        if before.how == "missing":
-            known = put(known, Fact("dose before", "derived", "summed in the order of acquisition"))
-    return known
+    for name, (value, unit) in said.items():
+        if value is not None:
+            yield Fact(name, "complete", f"{value:g} {unit} (given)")
+    if given.dose_per_tilt is not None and known.how("dose before") == "missing":
+        yield Fact("dose before", "derived", "summed in the order of acquisition")

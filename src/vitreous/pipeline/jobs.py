@@ -15,7 +15,7 @@ from vitreous.pipeline.intake import Source
 from vitreous.pipeline.newstack_settings import NewstackSettings
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.project_file import ProjectFile, SeriesSettings
-from vitreous.pipeline.session import Files, Session, find_session, require_most
+from vitreous.pipeline.session import Files, Session, session_for
 from vitreous.reconstruct.settings import ReconstructSettings
 
 ALIGNMENTS = (".xf", ".aln", ".star", ".xml", ".json", ".tlt")
@@ -102,7 +102,7 @@ def job_for(source: Source, settings: ProjectFile, project: Path, files: Files) 
     """The job of one series; begun with its movies where they are found."""
     own = settings.settings_for(source.name)
     movies = None
-    if source.notes is not None and own.given.begin_with != "stacks":
+    if source.notes is not None:
         source, movies = with_movies(source, own, files)
     elif source.stack is None and not source.problem:
         source = replace(source, problem="there is no stack to begin with")
@@ -132,18 +132,11 @@ def with_movies(
     given = own.given
     assert source.notes is not None
     try:
-        session = find_session(
-            source.name,
-            source.notes,
-            files,
-            movies=given.movies,
-            gain=given.gain,
-            defects=given.defects,
-            no_gain=given.no_gain,
+        session = session_for(
+            source.name, source.notes, files, given, has_stack=source.stack is not None
         )
-        if not session.movies and source.stack is not None and given.begin_with == "auto":
+        if session is None:
             return source, None
-        require_most(session)
         if given.angles is not None:
             raise UserError("--angles is for stacks: the .mdoc tells the angles of movies")
     except VitreousError as error:

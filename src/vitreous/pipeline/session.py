@@ -19,6 +19,7 @@ from vitreous.formats.mdoc_facts import gain_of
 from vitreous.formats.mdoc_join import joined, of_names
 from vitreous.formats.mdoc_series import base_name
 from vitreous.formats.tilt_names import series_in_name
+from vitreous.pipeline.inputs import MovieInput
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +113,40 @@ def walked(folder: Path) -> Iterator[Path]:
 
 
 # -- movies ----------------------------------------------------------------------------------------
+
+
+def session_for(
+    name: str, notes: Notes, files: Files, given: MovieInput, *, has_stack: bool
+) -> Session | None:
+    """The movies of a series; None where its stack is to be taken, for too few of them are there.
+
+    Raises UserError where several files could be meant, and where there is nothing to take.
+    """
+    if given.begin_with == "stacks":
+        return None
+    session = named_session(name, notes, files, given)
+    try:
+        require_most(session)
+    except UserError as error:
+        if not has_stack or given.begin_with == "movies":
+            raise
+        if session.movies:
+            log.warning("%s: %s; its stack is taken", name, error)
+        return None
+    return session
+
+
+def named_session(name: str, notes: Notes, files: Files, given: MovieInput) -> Session:
+    """The files of a series, what is given before what is found."""
+    return find_session(
+        name,
+        notes,
+        files,
+        movies=given.movies,
+        gain=given.gain,
+        defects=given.defects,
+        no_gain=given.no_gain,
+    )
 
 
 def find_session(
