@@ -41,7 +41,7 @@ VITREOUS = Path(sys.executable).with_name("vitreous")
 
 
 def align_section(law: tuple[int, ...] = LAW, size: int = 720) -> str:
-    """Stages of a simulated series, and whole alignments of several sizes, start-up taken off."""
+    """Stages of a simulated series, and whole commands on series of several sizes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cost_of(
@@ -53,7 +53,6 @@ def align_section(law: tuple[int, ...] = LAW, size: int = 720) -> str:
         with open_stack(folder / "ts.mrc") as stack:
             align_series(stack, TILTS, AlignSettings(rounds=1))  # kernels are loaded
             rows, whole = stages(stack)
-        small = alignment_of(folder, 128)
         costs = [(side, *alignment_of(folder, side)) for side in law]
     what = (
         f"{len(TILTS)} tilts of {size} x {size} px of {PIXEL_SIZE} A, simulated, one thread. "
@@ -63,7 +62,7 @@ def align_section(law: tuple[int, ...] = LAW, size: int = 720) -> str:
         "steps of 5 unknowns a tilt."
     )
     pixels = np.array([side**2 for side in law]) * len(TILTS) / 1e6
-    seconds = np.array([cost[1] for cost in costs]) - small[0]
+    seconds = np.array([cost[1] for cost in costs])
     slope, constant = np.polyfit(pixels, seconds, 1, w=1 / seconds)
     table_of_law = [
         [
@@ -76,8 +75,8 @@ def align_section(law: tuple[int, ...] = LAW, size: int = 720) -> str:
         for side, (_, _, peak), spent, pixel in zip(law, costs, seconds, pixels, strict=True)
     ]
     with_law = (
-        f"`vitreous align` of blobs in ice, {len(TILTS)} tilts, start-up ({small[0]:.1f} CPU s "
-        "with a series of 128 px) taken off:"
+        f"`vitreous align` of blobs in ice, {len(TILTS)} tilts, start-up included. Small series are "
+        "searched as long as large ones, so that"
     )
     lawful = all(0.7 * planned(side) <= peak <= planned(side) for side, _, peak in costs)
     return "\n".join(
