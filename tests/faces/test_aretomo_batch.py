@@ -31,6 +31,7 @@ from vitreous.records.images import StackFacts
 from vitreous.simulate.settings import SimulateSettings
 
 LINE = f"-InPrefix @ts -InSuffix .mrc -OutDir @out -VolZ {THICK} -AtBin 2 -Wbp 1 -FlipVol 1"
+SLAB = Slab(size=512, tilts=tuple(np.arange(-48.0, 49.0, 12.0)), axis=10.0, ice=0.15)
 
 
 @pytest.fixture
@@ -327,11 +328,10 @@ def test_cmd_0_of_movies_makes_stack_alignment_and_volumes(tmp_path):
 
 
 def test_cmd_3_estimates_the_ctf_and_cmd_4_turns_its_hand(tmp_path):
-    slab = Slab(size=512, tilts=tuple(np.arange(-48.0, 49.0, 12.0)), axis=10.0, ice=0.15)
-    ice = ice_series(slab)
+    ice = ice_series(SLAB)
     (tmp_path / "out").mkdir()
-    write_stack(tmp_path / "ts1.mrc", ice.stack.data, slab.pixel_size)
-    write_angles(tmp_path / "ts1.rawtlt", np.array(slab.tilts))
+    write_stack(tmp_path / "ts1.mrc", ice.stack.data, SLAB.pixel_size)
+    write_angles(tmp_path / "ts1.rawtlt", np.array(SLAB.tilts))
     aretomo.write(ice.alignment, tmp_path / "out" / "ts1.aln", kernel="3")
     line = "-InPrefix @ts -InSuffix .mrc -OutDir @out -VolZ 0 -kV 300"
     out = tmp_path / "out"
@@ -360,3 +360,18 @@ def test_cmd_3_estimates_the_ctf_and_cmd_4_turns_its_hand(tmp_path):
     flags = [int(path.read_text().split()[0]) for path in (
         out / "vitreous" / "ts1" / "ctf" / "ts1.defocus", out / "ts1_CTF_Imod.txt")]  # fmt: skip
     assert flags[0] ^ flags[1] == 16
+
+
+def test_one_stack_gets_a_ctf_with_voltage_and_aberration(tmp_path):
+    ice = ice_series(SLAB)
+    write_stack(tmp_path / "ts.mrc", ice.stack.data, SLAB.pixel_size)
+    write_angles(tmp_path / "ts.rawtlt", np.array(SLAB.tilts))
+    aretomo.write(ice.alignment, tmp_path / "ts.aln")
+    line = "-InMrc @ts.mrc -OutMrc @v.mrc -AlnFile @ts.aln -VolZ 0 -OutBin 4 -Kv 300"
+
+    aretomo_run(tmp_path, line)
+    assert not (tmp_path / "v_CTF.txt").exists()
+    aretomo_run(tmp_path, f"{line} -Cs 2.7")
+
+    rows = np.loadtxt(tmp_path / "v_CTF.txt")
+    assert np.median(np.abs(rows[:, 1:3].mean(1) - ice.defocus)) < 300

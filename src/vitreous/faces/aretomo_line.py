@@ -36,6 +36,11 @@ TITLES: dict[Form, str] = {
     "both": "Both",
     "movies": "Movies (-Cmd 0 of .mdoc files)",
 }
+OF_OTHERS: dict[Form, str] = {
+    "one stack": "it belongs to -InMrc and -OutMrc",
+    "many series": "it belongs to -InPrefix and -OutDir",
+    "movies": "no movies are read here",
+}
 MARKS = {"differs": "[differs] ", "idle": "[not used] ", "dead": "[dead] ", "refused": "[refused] "}
 
 
@@ -184,7 +189,7 @@ def say_understood(line: Line, forms: Sequence[Form]) -> None:
     log.info("understood: %s", " ".join(words))
     for option in given:
         if option.form not in ("both", *forms):
-            log.warning("-%s is not used: it is for %s", option.name, option.form)
+            log.warning("-%s is not used: %s", option.name, OF_OTHERS[option.form])
         elif option.kind in ("idle", "dead"):
             log.warning("-%s is not used. %s", option.name, option.text)
     if other := [f"-{option.name}" for option in given if option.kind == "differs"]:
