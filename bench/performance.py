@@ -19,6 +19,7 @@ from ctf import ctf_section
 from figures_align import align_section
 from kernels import Size, kernel_section
 from measure import machine_line, table
+from motion import Scene, motion_section
 from start_up import start_up_section
 from whole import law_section, memory_section, whole_section
 
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Callable[[Bounds], str]] = {
     "This machine": lambda bounds: bounds_section(bounds),
     "Start-up": lambda _: start_up_section(),
     "Kernels": lambda bounds: kernel_section(Size(41, (1024, 1024), (1024, 1024, 300)), bounds),
+    "Motion correction": lambda _: motion_section(),
     "Alignment": lambda _: align_section(),
     "CTF of series": lambda _: ctf_section(),
     "A whole reconstruction": lambda _: whole_section(SERIES),
@@ -41,6 +43,7 @@ SECTIONS: dict[str, Callable[[Bounds], str]] = {
 }
 QUICK: dict[str, Callable[[Bounds], str]] = SECTIONS | {
     "Kernels": lambda bounds: kernel_section(Size(41, (256, 256), (256, 256, 128)), bounds),
+    "Motion correction": lambda _: motion_section(Scene(size=512, pixel_size=3.0)),
     "Alignment": lambda _: align_section((200, 400), 400),
     "CTF of series": lambda _: ctf_section(1024),
     "A whole reconstruction": lambda _: whole_section(Size(21, (256, 240), (240, 256, 100))),

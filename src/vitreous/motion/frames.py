@@ -1,9 +1,12 @@
 """A movie's frames as they are to be added up: times the gain, defects filled."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from vitreous.errors import UserError
+from vitreous.kernels.ahead import read_ahead
 from vitreous.motion.defects import Defects
 from vitreous.records.images import ImageStack
 
@@ -48,3 +51,11 @@ class CorrectedFrames:
         if self._defects is not None:
             self._defects.fill(frame)
         return frame
+
+
+def frames_of(
+    movie: ImageStack, numbers: NDArray[np.intp], threads: int
+) -> Iterable[NDArray[np.generic]]:
+    """Frames of a movie one after the other; with several threads the next is read meanwhile."""
+    wanted = [int(number) for number in numbers]
+    return read_ahead(movie, wanted) if threads > 1 else map(movie.read, wanted)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vitreous.errors import UserError
 from vitreous.kernels.machine import use_threads
 from vitreous.motion.band import Band, Floats, band_for, edge_window
+from vitreous.motion.frames import frames_of
 from vitreous.motion.group import group_size, grouped, ungrouped
 from vitreous.motion.local import align_patches
 from vitreous.motion.settings import MotionSettings
@@ -127,8 +128,8 @@ def lit_spectra(
     means = np.empty(len(wanted))
     spectra = np.empty((len(wanted), 2, len(band)), np.float32)
     window = [edge_window(n, TAPER) for n in movie.shape[1:]]
-    for n, number in enumerate(wanted):
-        frame = np.ascontiguousarray(movie.read(int(number)), np.float32)
+    for n, stored in enumerate(frames_of(movie, wanted, threads)):
+        frame = np.ascontiguousarray(stored, np.float32)
         means[n] = frame.mean(dtype=np.float64)
         take_coefficients(frame, means[n], window, band, spectra[n], threads)
         progress(n + 1, len(wanted))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vitreous.kernels.fourier import Frame, cropped, cut_out, forward, frame_for, framed, inverse
 from vitreous.kernels.machine import use_threads
 from vitreous.motion.dose import Shares, dose_shares, plain_shares
+from vitreous.motion.frames import frames_of
 from vitreous.motion.settings import MotionSettings
 from vitreous.records.images import ImageStack
 from vitreous.records.motion import Exposure, Motion
@@ -66,8 +67,8 @@ def sum_frames(
     add = _MovedInSpace(motion) if local else _MovedInFourier(motion, frame, threads)
     halves = 2 if settings.even_odd and len(motion.frames) > 1 else 1
     sums = [add.empty(of_frames.shape[1]) for _ in range(halves)]
-    for n, number in enumerate(motion.frames):
-        add(n, movie.read(int(number)), of_frames[n], sums[n % halves])
+    for n, image in enumerate(frames_of(movie, motion.frames, threads)):
+        add(n, image, of_frames[n], sums[n % halves])
         progress(n + 1, len(motion.frames))
     return _finished(sums, shares, frame, motion, plain_too, local, threads)
 
