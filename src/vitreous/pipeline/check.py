@@ -13,7 +13,7 @@ from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.movies import open_movie, require_frames
 from vitreous.pipeline.inputs import SeriesInput, opened_raw, unsaid
 from vitreous.pipeline.intake import Source, find_series
-from vitreous.pipeline.movie_series import own_pixel_size
+from vitreous.pipeline.movie_series import own_pixel_size, undosed
 from vitreous.pipeline.session import (
     MOST_LOST,
     Files,
@@ -166,7 +166,7 @@ def look_at_movies(
     faults, shapes = [], []
     for name, path in session.movies:
         try:
-            movie = open_movie(path, reading, pixel_size=1.0)
+            movie = open_movie(path, undosed(reading), pixel_size=1.0)
             shapes.append(movie.shape)
             if name in expected:
                 require_frames(movie, expected[name])

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from vitreous.errors import UserError
 from vitreous.formats.movies import open_movie
-from vitreous.pipeline.jobs import Job, MovieJob
-from vitreous.pipeline.movie_series import MovieSeries
+from vitreous.pipeline.jobs import Job
+from vitreous.pipeline.movie_series import upsampling
 from vitreous.pipeline.series_movies import movies_of, series_of
 from vitreous.records.images import ImageStack
 from vitreous.records.tilt_series import TiltSeries
@@ -42,7 +42,7 @@ def planned_stack(job: Job) -> tuple[ImageStack, TiltSeries]:
     movies, opened = movies_of(job), series_of(job)
     known = opened.series
     columns, rows = known.image_size
-    binning, finer = movies.motion.binning, upsampling(opened, movies)
+    binning, finer = movies.motion.binning, upsampling(opened.movies[0].path, movies.reading)
     size = (columns * finer // binning, rows * finer // binning)
     pixel_size = known.pixel_size * binning / finer
     tilts = sorted((m.tilt for m in opened.movies), key=lambda tilt: tilt.nominal_tilt_degrees)
@@ -51,16 +51,11 @@ def planned_stack(job: Job) -> tuple[ImageStack, TiltSeries]:
     return PlannedStack((len(tilts), size[1], size[0]), pixel_size), series
 
 
-def upsampling(opened: MovieSeries, movies: MovieJob) -> int:
-    """Pixels of a frame along a side of the camera's."""
-    is_eer = opened.movies[0].path.suffix.lower() == ".eer"
-    return movies.reading.eer_upsampling if is_eer else 1
-
-
 def frames_of(job: Job) -> tuple[int, int]:
     """(frames of a movie, pixels of a frame) of the first one."""
     movies, opened = movies_of(job), series_of(job)
-    movie = open_movie(opened.movies[0].path, movies.reading, pixel_size=1.0)
+    first = opened.movies[0]
+    movie = open_movie(first.path, movies.reading, pixel_size=1.0, dose=first.tilt.dose)
     frames, rows, columns = movie.shape
     movie.close()
     return frames, rows * columns

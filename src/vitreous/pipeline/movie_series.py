@@ -100,22 +100,33 @@ def first_readable(
     faults: list[str] = []
     for path in session.files:
         try:
-            movie = open_movie(path, reading, pixel_size=1.0)
+            movie = open_movie(path, undosed(reading), pixel_size=1.0)
             _, rows, columns = movie.shape
             movie.close()
         except VitreousError as error:
             faults.append(str(error))
             continue
-        finer = reading.eer_upsampling if path.suffix.lower() == ".eer" else 1
+        finer = upsampling(path, reading)
         return (columns // finer, rows // finer), own_pixel_size(path, reading)
     raise UserError(f"none of {len(faults)} movies can be read: {faults[0]}")
 
 
 def own_pixel_size(path: Path, reading: MovieSettings) -> float | None:
-    """A/px that a movie itself says; None for 1 A, as programs write that know none."""
+    """A/px of the camera that a movie itself says; None for 1 A, as of programs that know none."""
     try:
-        movie = open_movie(path, reading)
+        movie = open_movie(path, undosed(reading))
     except VitreousError:
         return None
     movie.close()
-    return None if movie.pixel_size == UNSET else movie.pixel_size
+    size = movie.pixel_size * upsampling(path, reading)
+    return None if size == UNSET else size
+
+
+def upsampling(path: Path, reading: MovieSettings) -> int:
+    """Pixels of a frame along a side of the camera's."""
+    return reading.eer_upsampling if path.suffix.lower() == ".eer" else 1
+
+
+def undosed(reading: MovieSettings) -> MovieSettings:
+    """The same for movies whose dose isn't known yet."""
+    return reading.model_copy(update={"eer_dose": None})

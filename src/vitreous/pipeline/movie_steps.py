@@ -185,7 +185,7 @@ def correct(
 ) -> None:
     """Correct one movie and write its products."""
     tilt = movie.tilt
-    opened = open_movie(movie.path, how.reading, pixel_size=1.0)
+    opened = open_movie(movie.path, how.reading, pixel_size=1.0, dose=tilt.dose)
     shape = opened.shape[1:]
     if movie.frames is not None:
         require_frames(opened, movie.frames)

@@ -1,0 +1,95 @@
+"""What is known of a series of movies before they are read: pixel size, doses, voltage."""
+
+import numpy as np
+import pytest
+
+from tests.formats.eer_files import packed, write_eer
+from vitreous.errors import UserError
+from vitreous.formats.movie_settings import MovieSettings
+from vitreous.formats.tiff import write_tiff_stack
+from vitreous.pipeline.inputs import MicroscopeInput
+from vitreous.pipeline.movie_series import open_movies
+from vitreous.pipeline.session import Files, Notes, find_session
+
+SIZE = (32, 24)  # x, y px of the camera
+TILTS = (0, 3, -3)
+
+
+def tiff(path):
+    write_tiff_stack(path, list(np.ones((4, SIZE[1], SIZE[0]), np.uint8)), 1.0)
+
+
+def eer(path):
+    electrons = [(pixel, 0) for pixel in range(0, SIZE[0] * SIZE[1], 7)]
+    stream = packed(electrons, SIZE[0] * SIZE[1], 7, 4)
+    write_eer(path, [stream] * 8, SIZE)
+
+
+@pytest.fixture
+def series(tmp_path):
+    """series(head, record, movie=..., reading=..., given=..., pixel=...) -> opened."""
+
+    def opened(head="", record="", movie=tiff, ending="tif", reading=None, given=None, pixel=None):
+        text = head + "\n"
+        for z, tilt in enumerate(TILTS):
+            name = f"a_{z + 1:03d}_{tilt}.0.{ending}"
+            movie(tmp_path / name)
+            text += f"[ZValue = {z}]\nTiltAngle = {tilt}\nSubFramePath = {name}\n{record}\n"
+        (tmp_path / "a.mdoc").write_text(text)
+        session = find_session("a", Notes(tmp_path, (tmp_path / "a.mdoc",)), Files())
+        given, reading = given or MicroscopeInput(), reading or MovieSettings()
+        return open_movies("a", session, given, pixel, reading)
+
+    return opened
+
+
+def test_the_pixel_of_binned_images_is_made_that_of_the_movies(series):
+    found = series("PixelSpacing = 4\nImageSize = 16 12", "Binning = 2")
+
+    assert found.pixel_size == 2
+    assert found.series.image_size == SIZE
+
+
+def test_a_pixel_size_that_is_given_goes_before(series):
+    assert series("PixelSpacing = 4\nImageSize = 16 12", pixel=1.3).pixel_size == 1.3
+
+
+def test_without_a_pixel_size_anywhere_the_option_is_named(series):
+    with pytest.raises(UserError, match=r"nothing says the pixel size of the movies.*--pixel"):
+        series("ImageSize = 16 12")
+
+
+def test_doses_voltage_and_axis_that_are_given_go_before(series):
+    given = MicroscopeInput(dose_per_tilt=2.5, kv=200, tilt_axis=85.0)
+
+    found = series("PixelSpacing = 2", "ExposureDose = 3", given=given)
+
+    assert [movie.tilt.dose for movie in found.movies] == [2.5] * 3
+    assert [movie.tilt.pre_exposure for movie in found.movies] == [0, 2.5, 5]
+    assert (found.voltage_kv, found.series.nominal_axis_degrees) == (200, 85)
+
+
+@pytest.mark.parametrize("upsampling", [1, 2])
+def test_eer_movies_have_the_cameras_size_and_pixel_whatever_they_are_rendered_at(
+    series, upsampling
+):
+    reading = MovieSettings(eer_upsampling=upsampling, eer_dose=0.5)
+
+    found = series("ImageSize = 16 12", "NumSubFrames = 8", eer, "eer", reading)
+
+    assert found.series.image_size == SIZE
+    assert found.pixel_size == pytest.approx(1.54)  # the file's own
+    assert [movie.frames for movie in found.movies] == [8] * 3
+
+
+def test_movies_of_one_name_but_for_their_ending_are_refused(series, tmp_path):
+    tiff(tmp_path / "a_001_0.0.mrc")
+    text = "PixelSpacing = 2\n"
+    for z, name in enumerate(("a_001_0.0.tif", "a_001_0.0.mrc")):
+        text += f"[ZValue = {z}]\nTiltAngle = {z}\nSubFramePath = {name}\n"
+    tiff(tmp_path / "a_001_0.0.tif")
+    (tmp_path / "b.mdoc").write_text(text)
+    session = find_session("b", Notes(tmp_path, (tmp_path / "b.mdoc",)), Files())
+
+    with pytest.raises(UserError, match=r"several movies are called a_001_0\.0"):
+        open_movies("b", session, MicroscopeInput(), None, MovieSettings())
