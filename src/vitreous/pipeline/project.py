@@ -2,6 +2,10 @@
 
 PROJECT/report.html                 the page of all series
 PROJECT/SERIES/report.html          the page of one
+PROJECT/SERIES/gain/SERIES_gain.mrc _gain_defects.txt _gain.png         of series of movies
+              /motion/MOVIE.mrc _EVN.mrc _ODD.mrc .star .json .png, movies.json
+              /newstack/SERIES.st .st.mdoc .rawtlt, lists, _EVN.st _ODD.st
+              /ctf/SERIES_CTF.txt .defocus _ctf.star _ctf.json _ctf.png
 PROJECT/SERIES/align/SERIES.xf .tlt .xtilt .aln .star   the alignment
                      SERIES_tilts.jpg          all tilts, small, for the page
                      align.log, align.err, manifest.json
