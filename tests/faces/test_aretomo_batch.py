@@ -318,6 +318,13 @@ def test_cmd_0_of_movies_makes_stack_alignment_and_volumes(tmp_path):
     assert len(aretomo.read_aln(out / "TS_1.aln").sections) >= 11
     for also in ("", "_EVN", "_ODD"):
         assert volume_of(out / f"TS_1{also}_Vol.mrc")[0].shape == (64, 80, 64)
+    rows = np.loadtxt(out / "TS_1_Log" / "TS_1_MC_GL.csv")
+    assert rows[:4, 0].tolist() == [0, 1, 2, 3]
+    true_tilts = json.loads((session / "truth.json").read_text())["tilts"]
+    for k, tilt in enumerate(true_tilts):
+        mine, moved = rows[4 * k : 4 * k + 4], np.array(tilt["motion_px"])
+        assert mine[0, 1] == tilt["acquired"] + 1
+        np.testing.assert_allclose(mine[:, 4:], moved[0] - moved, atol=0.5)  # moved back
     assert not (out / "TS_1_CTF.txt").exists()
     assert "no -Kv: no CTF is estimated" in (out / "TS_1_Log" / "TS_1.log").read_text()
     made = when(out / "TS_1_Vol.mrc")

@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vitreous.align.settings import AlignSettings
 from vitreous.errors import UserError
 from vitreous.faces.aretomo_line import Line
 from vitreous.faces.aretomo_products import link
 from vitreous.faces.aretomo_settings import raw_input, whole_bin
+from vitreous.formats.aretomo import read_tlt_txt
+from vitreous.formats.aretomo_layout import write_motion_log
 from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.movies import open_movie
 from vitreous.motion.gain_settings import GainSettings
@@ -60,6 +64,15 @@ def make_stack(
         made = job.folder("newstack").product(ours)
         if made.exists():
             link(made, folder / f"{name}{theirs}")
+    motion = job.folder("motion").read_manifest()
+    tracks = [
+        (facts["degrees"], np.array(facts["track_angstrom"]))
+        for facts in motion["movies"]
+        if "track_angstrom" in facts
+    ]
+    listed = read_tlt_txt(folder / f"{name}_TLT.txt")
+    table = folder / f"{name}_Log" / f"{name}_MC_GL.csv"
+    write_motion_log(table, tracks, listed, motion["pixel_size"])
     return is_new
 
 

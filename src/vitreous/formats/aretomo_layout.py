@@ -7,7 +7,8 @@ NAME_Imod (-OutImod 1 the raw series, 2 without dark tilts and by angle, 3 align
     newst.com, tilt.com        how IMOD makes the aligned stack, and the volume of it
 
 TiltSeries_Metrics.csv has a line for each series; what isn't known is nan. NAME_AT_GL.csv, which
-has blanks and no head, has `row acq tilt pix dose axis tx ty` of each used image.
+has blanks and no head, has `row acq tilt pix dose axis tx ty` of each used image, NAME_MC_GL.csv
+`frame acq tilt pix sx sy` of each frame: the shift (px) that was applied to it, from the first on.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vitreous.formats import imod
-from vitreous.formats.aretomo import Aln
+from vitreous.formats.aretomo import Aln, TiltList
 from vitreous.formats.content import read_text
 from vitreous.formats.ctf_tables import INVERTED
 from vitreous.formats.products import write_text
@@ -182,6 +183,21 @@ def write_global_log(path: Path, aln: Aln, series: TiltSeries) -> None:
             f"{tilt.dose or 0.0:8.3f} {aln.rotations[row]:10.4f} "
             f"{aln.shifts[row, 0]:9.2f} {aln.shifts[row, 1]:9.2f}"
         )
+    write_text(path, "\n".join([*lines, ""]))
+
+
+def write_motion_log(
+    path: Path, tilts: Sequence[tuple[float, imod.Array]], listed: TiltList, pixel_size: float
+) -> None:
+    """Write NAME_MC_GL.csv; tilts: degrees, and how far the specimen moved (frame, 2), angstrom."""
+    lines = []
+    for degrees, track in tilts:
+        section = int(np.abs(listed.tilts - degrees).argmin())
+        order = 0 if listed.order is None else listed.order[section]
+        for frame, (x, y) in enumerate((track[0] - track) / pixel_size):
+            lines.append(
+                f"{frame:4d} {order:4d} {degrees:8.2f} {pixel_size:8.3f} {x:9.2f} {y:9.2f}"
+            )
     write_text(path, "\n".join([*lines, ""]))
 
 
