@@ -34,6 +34,7 @@ from vitreous.records.images import ImageStack
 from vitreous.records.progress import ignore_progress
 
 MOST_SECONDS = 45.0
+MAIN_JOB_SECONDS = 120.0
 PIXEL_SIZE = 5.4
 TILTS = np.arange(-60, 61, 3.0)
 LAW = (400, 720, 960)
@@ -53,6 +54,7 @@ def align_section(law: tuple[int, ...] = LAW, size: int = 720) -> str:
         with open_stack(folder / "ts.mrc") as stack:
             align_series(stack, TILTS, AlignSettings(rounds=1))  # kernels are loaded
             rows, whole = stages(stack)
+        job = main_job(folder / "ts.mrc", folder / "project")
         costs = [(side, *alignment_of(folder, side)) for side in law]
     what = (
         f"{len(TILTS)} tilts of {size} x {size} px of {PIXEL_SIZE} A, simulated, one thread. "
@@ -75,8 +77,8 @@ def align_section(law: tuple[int, ...] = LAW, size: int = 720) -> str:
         for side, (_, _, peak), spent, pixel in zip(law, costs, seconds, pixels, strict=True)
     ]
     with_law = (
-        f"`vitreous align` of blobs in ice, {len(TILTS)} tilts, start-up included. Small series are "
-        "searched as long as large ones, so that"
+        f"`vitreous align` of blobs in ice, {len(TILTS)} tilts, start-up included. Small series "
+        "are searched as long as large ones, so that"
     )
     lawful = all(0.7 * planned(side) <= peak <= planned(side) for side, _, peak in costs)
     return "\n".join(
@@ -88,6 +90,7 @@ def align_section(law: tuple[int, ...] = LAW, size: int = 720) -> str:
             verdict(
                 f"The whole: {whole:.1f} CPU s; {MOST_SECONDS:g} s are due", whole <= MOST_SECONDS
             ),
+            job,
             "",
             with_law,
             f"CPU s = {constant:.1f} + {slope:.2f} x Mpx of the series.",
@@ -96,6 +99,18 @@ def align_section(law: tuple[int, ...] = LAW, size: int = 720) -> str:
             "",
             verdict("Peaks: at most as planned, and 0.7 of it", lawful),
         ]
+    )
+
+
+def main_job(stack: Path, project: Path) -> str:
+    """What it costs from a stack to the report."""
+    words = ["--thickness", "160nm", "--cpus", "1", "--quiet"]
+    cost = cost_of([VITREOUS, "run", stack, "--project", project, *words])
+    return verdict(
+        "`vitreous run` from this stack to an unbinned tomogram of 1600 A and the report, start-up "
+        f"included: {cost.cpu_seconds:.1f} CPU s, {cost.peak_bytes / 1e6:.0f} MB at most; "
+        f"{MAIN_JOB_SECONDS:g} s are due",
+        cost.cpu_seconds <= MAIN_JOB_SECONDS,
     )
 
 
