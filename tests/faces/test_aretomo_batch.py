@@ -362,6 +362,9 @@ def test_cmd_3_estimates_the_ctf_and_cmd_4_turns_its_hand(tmp_path):
 
     aretomo_run(tmp_path, f"{line} -Cmd 4")
 
+    aretomo_run(tmp_path, f"{line} -Cmd 4 -Resume 1")
+    row = (out / "TiltSeries_Metrics.csv").read_text().splitlines()[1].split(",")
+    assert float(dict(zip(METRICS.split(","), row, strict=True))["DF_Hand"]) == -rows[4, -1]
     np.testing.assert_array_equal(np.loadtxt(out / "ts1_CTF.txt")[:, -1], -rows[:, -1])
     np.testing.assert_array_equal(np.loadtxt(out / "ts1_CTF.txt")[:, :-1], rows[:, :-1])
     flags = [int(path.read_text().split()[0]) for path in (

@@ -111,7 +111,15 @@ def test_values_are_of_the_right_kind(words, said):
 
 @pytest.mark.parametrize(
     "change",
-    ["-VolZ 30.5", "-OutBin 2.5", "-OutBin 0", "-AtBin 4 2.5 0", "-TiltAxis 80 2", "-FlipInt 7"],
+    [
+        "-VolZ 30.5",
+        "-OutBin 2.5",
+        "-OutBin 0",
+        "-AtBin 4 2.5 0",
+        "-TiltAxis 80 2",
+        "-FlipInt 7",
+        "-TiltRange -60",
+    ],
 )
 @pytest.mark.parametrize("form", ["-InMrc a -OutMrc b", "-InPrefix a -OutDir b"])
 def test_values_without_sense_end_it_before_the_work_begins(tmp_path, monkeypatch, form, change):

@@ -30,7 +30,13 @@ from vitreous.formats.aretomo import (
     write_aln,
     write_tlt_txt,
 )
-from vitreous.formats.aretomo_layout import CtfOfSeries, ImodVolume, metrics_row, write_global_log
+from vitreous.formats.aretomo_layout import (
+    CtfOfSeries,
+    ImodVolume,
+    metrics_row,
+    untilted_row,
+    write_global_log,
+)
 from vitreous.formats.beside import plain_name
 from vitreous.pipeline import series as steps
 from vitreous.pipeline.tomogram import nominal_alignment
@@ -71,9 +77,12 @@ def make_series(line: Line, name: str, path: Path, folder: Path) -> Made:
     thickness, is_made = 0, False
     if command != 3 and line.whole("VolZ", MANY_SERIES.thickness_px) != 0:
         thickness, is_made = volumes(series, geometry)
-    if command == 4:
+    if command == 4 and geometry.aln.read_bytes() != series.aln.read_bytes():
         link(geometry.aln, series.aln)
         turn_ctf(series)
+    table = series.product("_CTF.txt")
+    if command in (2, 4) and table.exists():
+        ctf = untilted_row(table, series.tilts.nominal_tilts_degrees)
     metrics = lay_out(series, geometry.alignment, thickness, ctf)
     return Made(metrics, is_new or is_aligned or is_estimated or is_made)
 

@@ -44,6 +44,8 @@ def require_sense(line: Line) -> None:
             whole_bin(binning)
     for name in ("VolZ", "ExtZ"):
         line.whole(name, 0)
+    if line.has("TiltRange") and len(line.numbers("TiltRange", ())) != 2:
+        raise UserError("-TiltRange: the first and the last angle are expected")
     align_settings(line, None)
 
 

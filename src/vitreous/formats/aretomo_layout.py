@@ -17,10 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
+from vitreous.errors import FormatError
 from vitreous.formats import imod
 from vitreous.formats.aretomo import Aln, TiltList
 from vitreous.formats.content import read_text
 from vitreous.formats.ctf_tables import INVERTED
+from vitreous.formats.numbers import parse_columns
 from vitreous.formats.products import write_text
 from vitreous.records.alignment import Alignment
 from vitreous.records.tilt_series import TiltSeries
@@ -141,6 +143,26 @@ class CtfOfSeries:
 
 
 UNKNOWN = CtfOfSeries(*[float("nan")] * 5)
+
+
+def untilted_row(path: Path, tilts_degrees: imod.Array) -> CtfOfSeries:
+    """What NAME_CTF.txt says of the image nearest to 0 degrees; tilts of all sections."""
+    lines = enumerate(read_text(path).split("\n"), 1)
+    kept = [(i, line) for i, line in lines if line.strip() and "#" not in line]
+    rows = parse_columns(
+        kept, 8, "section, defocus, defocus, azimuth, phase, score, res, hand", path
+    )
+    sections = rows[:, 0].astype(int) - 1
+    if sections.min() < 0 or sections.max() >= len(tilts_degrees):
+        raise FormatError(f"sections other than 1 to {len(tilts_degrees)}", path=path)
+    row = rows[np.abs(tilts_degrees[sections]).argmin()]
+    return CtfOfSeries(
+        defocus=float(row[1:3].mean()),
+        phase_shift_degrees=float(np.rad2deg(row[4])),
+        resolution=float(row[6]),
+        score=float(row[5]),
+        df_hand=float(row[7]),
+    )
 
 
 def metrics_row(name: str, aln: Aln, series: TiltSeries, ctf: CtfOfSeries | None = None) -> str:
