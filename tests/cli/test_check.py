@@ -139,6 +139,18 @@ def test_movies_elsewhere_are_found_with_the_option(tmp_path, capsys):
     assert found["TS"]["facts"]["movies"]["value"] == f"4 of 4 in {tmp_path / 'frames'}"
 
 
+def test_two_series_that_name_the_same_movies_are_told(tmp_path, capsys):
+    folder = session(tmp_path / "session")
+    shutil.copy(folder / "TS.mdoc", folder / "copy.mdoc")
+    notes = folder / "copy.mdoc"
+    notes.write_text(notes.read_text().replace("ImageFile = TS.mrc", "ImageFile = copy.mrc"))
+
+    code, found, _ = checked(capsys, folder)
+
+    assert code == 1
+    assert "TS and copy name the same movies" in found["TS"]["problem"]
+
+
 def test_a_pixel_size_that_nobody_knows_is_a_problem(tmp_path, capsys):
     folder = session(tmp_path / "session")
     notes = folder / "TS.mdoc"

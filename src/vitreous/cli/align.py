@@ -31,8 +31,8 @@ def align(
       vitreous align TS_03.mrc --tilt-axis 85.3 --output aligned
     """
     from vitreous.cli.progress import progress_bar
-    from vitreous.formats.beside import series_name
     from vitreous.errors import OutputError
+    from vitreous.formats.beside import series_name
     from vitreous.pipeline.inputs import opened_raw, require_apart
     from vitreous.pipeline.logs import logged_to
 

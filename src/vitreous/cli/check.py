@@ -45,7 +45,7 @@ def check(
     from vitreous.errors import UserError
     from vitreous.pipeline.check import check as checked
 
-    found = list(checked(session, given, reading))
+    found = checked(session, given, reading)
     if as_json:
         import json
 

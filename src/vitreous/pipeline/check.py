@@ -22,6 +22,7 @@ from vitreous.pipeline.session import (
     named_movies,
     named_session,
     session_for,
+    shared_movies,
 )
 from vitreous.records.tilt_series import TiltSeries
 
@@ -30,13 +31,14 @@ from vitreous.records.tilt_series import TiltSeries
 class Checked:
     """What is known of one series. problem: why nothing can be made of it, '' where it can.
 
-    begins_with: "movies" or "stack"; '' where nothing can be made.
+    begins_with: "movies" or "stack"; '' where nothing can be made. movies: their files.
     """
 
     name: str
     facts: tuple[Fact, ...]
     begins_with: str = ""
     problem: str = ""
+    movies: tuple[Path, ...] = ()
 
     def fact(self, name: str) -> Fact:
         """One of the facts; what nobody asked about is missing."""
@@ -44,28 +46,35 @@ class Checked:
         return next(found, Fact(name, "missing", ""))
 
 
-def check(inputs: Sequence[Path], given: SeriesInput, reading: MovieSettings) -> Iterator[Checked]:
+def check(inputs: Sequence[Path], given: SeriesInput, reading: MovieSettings) -> list[Checked]:
     """Each series of what is named; what is given counts as known."""
     files = Files()
-    for source in find_series(inputs):
-        yield checked(source, given, reading, files)
+    every = [checked(source, given, reading, files) for source in find_series(inputs)]
+    shared = shared_movies({each.name: each.movies for each in every})
+    return [
+        replace(each, begins_with="", problem=shared[each.name]) if each.name in shared else each
+        for each in every
+    ]
 
 
 def checked(source: Source, given: SeriesInput, reading: MovieSettings, files: Files) -> Checked:
     """The facts of one series, whatever is wrong with it."""
     known = Known()
-    begins = problem = ""
+    problem = ""
+    session = None
     try:
         mdoc = noted(source)
         if mdoc is not None:
             known.put(*facts_of(mdoc, path_of(source)))
-        begins = looked_at(source, mdoc, known, given, reading, files)
+        session = looked_at(source, mdoc, known, given, reading, files)
         known.put(*given_facts(known, given))
         require_known(known)
     except VitreousError as error:
         known.put(*given_facts(known, given))
-        begins, problem = "", str(error)
-    return Checked(source.name, known.facts, begins, problem)
+        problem = str(error)
+    begins = "" if problem else "movies" if session else "stack"
+    movies = session.files if session else ()
+    return Checked(source.name, known.facts, begins, problem, movies)
 
 
 class Known:
@@ -95,19 +104,19 @@ def looked_at(
     given: SeriesInput,
     reading: MovieSettings,
     files: Files,
-) -> str:
-    """Add what movies or stack say; returns which of them the series begins with."""
+) -> Session | None:
+    """Add what movies or stack say; returns the movies where the series begins with them."""
     if source.notes is not None and mdoc is not None:
         found = found_movies(source, known, given, files)
         if found is not None:
             look_at_movies(found, mdoc, known, given, reading)
-            return "movies"
+            return found
     if source.problem:
         raise UserError(source.problem)
     if source.stack is None:
         raise UserError("there is neither a stack nor movies")
     known.put(*of_stack(source, given, bare=mdoc is None))
-    return "stack"
+    return None
 
 
 def require_known(known: Known) -> None:

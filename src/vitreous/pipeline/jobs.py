@@ -15,7 +15,7 @@ from vitreous.pipeline.intake import Source
 from vitreous.pipeline.newstack_settings import NewstackSettings
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.project_file import ProjectFile, SeriesSettings
-from vitreous.pipeline.session import Files, Session, session_for
+from vitreous.pipeline.session import Files, Session, session_for, shared_movies
 from vitreous.reconstruct.settings import ReconstructSettings
 
 ALIGNMENTS = (".xf", ".aln", ".star", ".xml", ".json", ".tlt")
@@ -147,16 +147,7 @@ def with_movies(
 
 def told_shared(jobs: Sequence[Job]) -> list[Job]:
     """Jobs that have a movie in common with others have that as their problem."""
-    owners: dict[Path, list[str]] = {}
-    for job in jobs:
-        for path in job.movies.session.files if job.movies else ():
-            owners.setdefault(path.resolve(), []).append(job.name)
-    shared: dict[str, str] = {}
-    for path, names in owners.items():
-        if len(names) > 1:
-            for name in names:
-                said = f"{' and '.join(names)} name the same movies ({path.name}): keep one .mdoc"
-                shared.setdefault(name, said)
+    shared = shared_movies({job.name: job.movies.session.files for job in jobs if job.movies})
     return [
         replace(job, source=replace(job.source, problem=shared[job.name]))
         if job.name in shared

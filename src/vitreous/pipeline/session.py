@@ -9,7 +9,7 @@ import logging
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -252,6 +252,20 @@ def require_most(session: Session) -> None:
             f"{len(session.missing)} of {named} movies aren't there: {listed(session.missing)}. "
             "Give the folder they are in with --movies"
         )
+
+
+def shared_movies(movies: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+    """Of series that name the same movies what is wrong with them; movies: files by series."""
+    owners: dict[Path, list[str]] = {}
+    for name, paths in movies.items():
+        for path in paths:
+            owners.setdefault(path.resolve(), []).append(name)
+    wrong: dict[str, str] = {}
+    for path, names in owners.items():
+        for name in names if len(names) > 1 else ():
+            said = f"{' and '.join(names)} name the same movies ({path.name}): keep one .mdoc"
+            wrong.setdefault(name, said)
+    return wrong
 
 
 # -- gain ------------------------------------------------------------------------------------------
