@@ -110,14 +110,15 @@ def motion_section(scene: Scene = SCENE) -> str:
         [f"RELION's own, {PATCHES} x {PATCHES} patches", *cells(peer)],
         [f"RELION's own, {MOVIES} movies", *cells(peer_of_all)],
     ]
+    together = all_of_them.cpu_seconds / peer_of_all.cpu_seconds
     share = (one.cpu_seconds - start_up.cpu_seconds) / peer.cpu_seconds
     lines = [
         verdict(
             f"A movie, without start-up: {share:.2f} of RELION's CPU s; {MOST_OF_RELIONS} are due",
             share <= MOST_OF_RELIONS,
         ),
-        f"- With its start-up: {one.cpu_seconds / peer.cpu_seconds:.2f}; {MOVIES} movies in one "
-        f"command: {all_of_them.cpu_seconds / peer_of_all.cpu_seconds:.2f}.",
+        f"- With its start-up: {one.cpu_seconds / peer.cpu_seconds:.2f}.",
+        f"- {MOVIES} movies in one command, start-up and all: {together:.2f}.",
     ]
     return "\n\n".join([what, table(["", "CPU s", "peak, MB"], rows), "\n".join(lines)])
 

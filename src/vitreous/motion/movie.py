@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 
 TAPER = 0.06  # of the field, at each edge
 FEWEST_GROUPS_FOR_LOCAL = 4
+FINEST_PX = 3.0  # detail below is hardly transferred by a camera; memory is bounded so
 DARK = 0.1  # of the median frame's counts: a frame with less isn't used
 
 
@@ -77,7 +78,8 @@ def measure_motion(
     """
     use_threads(threads)
     count, rows, columns = movie.shape
-    band = band_for((rows, columns), movie.pixel_size, settings.finest)
+    finest = max(settings.finest, FINEST_PX * movie.pixel_size)
+    band = band_for((rows, columns), movie.pixel_size, finest)
     wanted = chosen_frames(count, settings)
     frames, spectra = lit_spectra(movie, wanted, band, threads, progress)
     group = group_size(len(frames), settings, exposure)

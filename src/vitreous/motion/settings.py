@@ -28,7 +28,11 @@ class MotionSettings(BaseModel):
 
     # -- whole frames -----------------------------------------------------------------------------
     finest: Annotated[
-        float, Field(gt=0, description="Finest detail that is used for alignment, angstrom.")
+        float,
+        Field(
+            gt=0,
+            description="Finest detail that is used for alignment, angstrom; at least 3 pixels.",
+        ),
     ] = 8.0
     coarsest: Annotated[
         float, Field(gt=0, description="Coarsest detail that is used for alignment, angstrom.")

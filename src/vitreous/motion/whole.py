@@ -94,7 +94,9 @@ def peaks(spectra: Floats, band: Band, settings: MotionSettings) -> Array:
     """
     shape = grid_for(band, COARSE_FINEST)
     weight = band.unpacked(b_factor_weights(band, COARSE_B, settings.coarsest), shape)
-    grids = np.array([band.unpacked(frame, shape) for frame in spectra])
+    grids = np.empty((len(spectra), *weight.shape), np.complex64)
+    for grid, frame in zip(grids, spectra, strict=True):
+        grid[:] = band.unpacked(frame, shape)
     step = np.array(band.padded[::-1]) * band.pixel_size / shape[::-1]
     phases, far = _Phases(shape, step), beyond(shape, step, settings.largest)
 
@@ -110,11 +112,13 @@ def peaks(spectra: Floats, band: Band, settings: MotionSettings) -> Array:
         total += grids[f] * phases(moves[f])
     for _ in range(ROUNDS):
         moves -= moves.mean(0)
-        aligned = grids * np.array([phases(move) for move in moves])
-        total = aligned.sum(0)
-        steps = np.array(
-            [_peak(weight * np.conj(total - frame) * frame, shape, step, far) for frame in aligned]
-        )
+        total = np.zeros_like(grids[0])
+        for grid, move in zip(grids, moves, strict=True):
+            total += grid * phases(move)
+        steps = np.empty_like(moves)
+        for f, (grid, move) in enumerate(zip(grids, moves, strict=True)):
+            own = grid * phases(move)
+            steps[f] = _peak(weight * np.conj(total - own) * own, shape, step, far)
         moves += steps
         if np.abs(steps).max() < CLOSE:
             break
