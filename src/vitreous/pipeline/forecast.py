@@ -5,7 +5,7 @@ one took on a core of an EPYC at 3 GHz. Another machine may take twice or half o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,7 @@ PER_VOXEL = 20e-9  # scaling, writing
 PROJECTIONS = 2.6  # back-projections that one iteration costs
 PER_WORK_PIXEL = 8e-6  # searching, matching, refining: of the images at the work pixel
 ALIGNMENT_BYTES = 300_000  # its files
+STAYING_BYTES = 40_000_000  # of what the steps of movies load and don't give back
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,14 @@ def forecast(job: Job, steps: Sequence[str], share: Share) -> Forecast:
     if job.source.problem:
         return Forecast(job.name, problem=job.source.problem)
     try:
-        return Forecast(job.name, tuple(STEPS[step](job, steps, share) for step in steps))
+        foreseen = tuple(STEPS[step](job, steps, share) for step in steps)
     except (VitreousError, OSError) as error:
         return Forecast(job.name, problem=str(error))
+    if is_planned(job, steps):
+        foreseen = tuple(
+            replace(step, memory_bytes=step.memory_bytes + STAYING_BYTES) for step in foreseen
+        )
+    return Forecast(job.name, foreseen)
 
 
 # -- align -----------------------------------------------------------------------------------------
