@@ -93,3 +93,37 @@ def test_movies_of_one_name_but_for_their_ending_are_refused(series, tmp_path):
 
     with pytest.raises(UserError, match=r"several movies are called a_001_0\.0"):
         open_movies("b", session, MicroscopeInput(), None, MovieSettings())
+
+
+def test_movies_with_an_mdoc_each_have_their_own_pixel_and_order(tmp_path):
+    for z, tilt in enumerate(TILTS):
+        name = f"a_{z + 1:03d}_{tilt}.0.tif"
+        tiff(tmp_path / name)
+        (tmp_path / f"{name}.mdoc").write_text(
+            f"Voltage = 200\n\n[FrameSet = 0]\nTiltAngle = {tilt}\nPixelSpacing = 1.5\n"
+            f"ExposureDose = 3\nRotationAngle = 175\nDateTime = 06-Jun-23  10:00:0{9 - z}\n"
+        )
+    notes = Notes(tmp_path, tuple(sorted(tmp_path.glob("*.mdoc"))))
+
+    found = open_movies(
+        "a", find_session("a", notes, Files()), MicroscopeInput(), None, MovieSettings()
+    )
+
+    assert (found.pixel_size, found.voltage_kv) == (1.5, 200)
+    assert found.series.nominal_axis_degrees == 85
+    in_time = [movie.tilt.nominal_tilt_degrees for movie in found.movies]
+    assert in_time == list(reversed(TILTS))
+    assert [movie.tilt.pre_exposure for movie in found.movies] == [0, 3, 6]
+
+
+def test_movies_without_any_mdoc_have_angles_and_order_by_name_and_no_dose(tmp_path):
+    paths = [tmp_path / f"a_{z + 1:03d}_{tilt}.0.tif" for z, tilt in enumerate(TILTS)]
+    for path in paths:
+        tiff(path)
+    session = find_session("a", Notes(tmp_path, movies=tuple(paths)), Files())
+
+    found = open_movies("a", session, MicroscopeInput(), 2.0, MovieSettings())
+
+    assert [movie.tilt.nominal_tilt_degrees for movie in found.movies] == list(TILTS)
+    assert [movie.path for movie in found.movies] == paths
+    assert {movie.tilt.dose for movie in found.movies} == {None}

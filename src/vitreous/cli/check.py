@@ -41,11 +41,13 @@ def check(
 
       vitreous check session/mdocs --movies /data/frames --pixel 1.34
     """
+    from vitreous.cli.progress import progress_bar
     from vitreous.cli.tables import lined_up
     from vitreous.errors import UserError
     from vitreous.pipeline.check import check as checked
 
-    found = checked(session, given, reading)
+    with progress_bar("checking") as progress:
+        found = checked(session, given, reading, progress)
     if as_json:
         import json
 

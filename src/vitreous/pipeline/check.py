@@ -24,6 +24,7 @@ from vitreous.pipeline.session import (
     session_for,
     shared_movies,
 )
+from vitreous.records.progress import Progress, ignore_progress
 from vitreous.records.tilt_series import TiltSeries
 
 
@@ -46,10 +47,18 @@ class Checked:
         return next(found, Fact(name, "missing", ""))
 
 
-def check(inputs: Sequence[Path], given: SeriesInput, reading: MovieSettings) -> list[Checked]:
-    """Each series of what is named; what is given counts as known."""
-    files = Files()
-    every = [checked(source, given, reading, files) for source in find_series(inputs)]
+def check(
+    inputs: Sequence[Path],
+    given: SeriesInput,
+    reading: MovieSettings,
+    progress: Progress = ignore_progress,
+) -> list[Checked]:
+    """Each series of what is named; what is given counts as known. Movies' headers are read."""
+    files, sources = Files(), find_series(inputs)
+    every = []
+    for number, source in enumerate(sources, 1):
+        every.append(checked(source, given, reading, files))
+        progress(number, len(sources))
     shared = shared_movies({each.name: each.movies for each in every})
     return [
         replace(each, begins_with="", problem=shared[each.name]) if each.name in shared else each
