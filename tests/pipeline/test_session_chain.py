@@ -9,13 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vitreous.cli.run import jobs_of
 from vitreous.formats.alignments import read_alignment
 from vitreous.formats.images import open_images
 from vitreous.formats.mdoc import read_mdoc
 from vitreous.formats.mrc import MrcWriter, read_volume
 from vitreous.formats.tiff import write_tiff_stack
+from vitreous.kernels.machine import Share
 from vitreous.pipeline.against_truth import defocus_errors, motion_errors, placed, rms, tilts_of
+from vitreous.pipeline.forecast import forecast
 from vitreous.pipeline.project import StepFolder
+from vitreous.pipeline.project_file import SeriesSettings
 from vitreous.pipeline.state import state_of
 from vitreous.records.images import facts_of
 
@@ -132,6 +136,20 @@ def test_the_contrast_transfer_is_found_as_it_is(project, truth):
     assert np.median(np.abs(errors[low])) < 250  # A; the field is half of what is asked for 100
     assert rms(errors / claims) < 2
     assert manifest(project[0], "ctf")["hand"] in (None, -truth["defocus_hand"])
+
+
+def test_what_a_run_would_take_is_no_less_than_it_took(project, session, tmp_path):
+    (job,), _ = jobs_of(tmp_path / "new", [session], SeriesSettings(), ())
+
+    foreseen = forecast(job, job.steps, Share(threads=2))
+
+    assert [step.step for step in foreseen.steps] == STEPS
+    for step in foreseen.steps:
+        cost = manifest(project[0], step.step)["cost"]
+        assert cost["peak_memory_bytes"] < step.memory_bytes, step.step
+    motion = foreseen.steps[1]
+    made = manifest(project[0], "motion")["products"].values()
+    assert sum(product["bytes"] for product in made) < 1.2 * motion.disk_bytes
 
 
 def test_a_simulated_session_ends_with_a_table_against_truth(project):
