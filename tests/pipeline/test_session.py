@@ -88,6 +88,15 @@ def test_a_link_is_no_second_file(tmp_path):
     assert not found(tmp_path, notes).missing
 
 
+def test_movies_behind_a_link_to_a_folder_are_found(tmp_path):
+    notes = mdoc(tmp_path / "session" / "a.mdoc")
+    touch(*(tmp_path / "elsewhere" / movie for movie in MOVIES))
+    (tmp_path / "session" / "frames").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "up").symlink_to(tmp_path / "session")
+
+    assert not found(tmp_path / "session", notes).missing
+
+
 def test_another_ending_is_taken_and_said(tmp_path):
     notes = mdoc(tmp_path / "a.mdoc", movies=[movie.replace(".tif", ".mrc") for movie in MOVIES])
     touch(*(tmp_path / movie for movie in MOVIES))

@@ -99,12 +99,17 @@ class Files:
 
 
 def walked(folder: Path) -> Iterator[Path]:
-    """The files of a folder and its subfolders, hidden ones and projects left out."""
-    for place, folders, files in os.walk(folder):
+    """The files of a folder and its subfolders, hidden ones and projects left out.
+
+    Links to folders are followed, for movies often lie elsewhere; none is walked through twice.
+    """
+    walked_through: set[Path] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
         here = Path(place)
-        if PROJECT in files:
+        if PROJECT in files or here.resolve() in walked_through:
             folders.clear()
             continue
+        walked_through.add(here.resolve())
         depth = len(here.relative_to(folder).parts)
         folders[:] = sorted(
             name for name in folders if depth < DEEPEST and not name.startswith(".")
