@@ -47,5 +47,6 @@ def astigmatism_of(ctf: Ctf) -> complex:
 
 
 def along(astigmatism: complex, azimuth: Array) -> Array:
-    """What astigmatism adds to the defocus in the directions `azimuth`, radians."""
-    return np.asarray((astigmatism * np.exp(-2j * azimuth)).real / 2, np.float64)
+    """What astigmatism adds to the defocus in the mean over sectors round `azimuth`, radians."""
+    meaned = np.sinc((azimuth[1] - azimuth[0]) / np.pi)
+    return np.asarray((astigmatism * np.exp(-2j * azimuth)).real * meaned / 2, np.float64)

@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 STEP = 40.0  # angstrom of defocus between columns
+SMOOTH = 4  # columns over which norms are linear
 NONE = 1e-9  # norm of no rings at all
 
 
@@ -45,11 +46,13 @@ class Table:
         spectra = self.spectra
         rows = np.arange(len(spectra.tiles))
         shifts = offsets / STEP
-        score, norm = np.zeros((2, spectra.views, len(self.defocus)))
-        one = np.ones(len(rows))
-        sum_shifted(self.score, rows, one, shifts, spectra.starts, score)
-        sum_shifted(self.norm, spectra.view, spectra.tiles, shifts, spectra.starts, norm)
-        return score, norm
+        score = np.zeros((spectra.views, len(self.defocus)))
+        sum_shifted(self.score, rows, np.ones(len(rows)), shifts, spectra.starts, score)
+        some = np.ascontiguousarray(self.norm[:, :, ::SMOOTH])
+        norm = np.zeros((spectra.views, some.shape[2]))
+        sum_shifted(some, spectra.view, spectra.tiles, shifts / SMOOTH, spectra.starts, norm)
+        every, at = np.arange(len(self.defocus)), np.arange(some.shape[2]) * SMOOTH
+        return score, np.array([np.interp(every, at, one) for one in norm])
 
     def at(self, offsets: Array, defocus: Array) -> Array:
         """(view,) log likelihood at one defocus for each view."""
