@@ -129,6 +129,35 @@ def test_movies_of_other_lengths_and_cut_ones_are_found_before_work(tmp_path, ca
     assert "5 frames were recorded, 3 are in the file" in said
 
 
+@pytest.mark.parametrize(
+    ("shape", "value", "why"),
+    [
+        ((20, 30), 1.0, "the gain has 30 x 20 pixels, the movies 32 x 24"),
+        ((24, 32), 0.0, "all values of the gain are 0"),
+        ((24, 32), -1.0, "values of the gain are negative"),
+    ],
+)
+def test_a_gain_that_is_of_no_use_is_told_before_work(tmp_path, capsys, shape, value, why):
+    folder = session(tmp_path / "session")
+    with MrcWriter(folder / "frames" / "gain.mrc", (1, *shape), 2.0) as writer:
+        writer.write((0, 0, 0), np.full((1, *shape), value, np.float32))
+
+    code, found, said = checked(capsys, folder)
+
+    assert code == 1
+    assert found["TS"]["facts"]["gain"]["how"] == "missing"
+    assert why in said
+
+
+@pytest.mark.parametrize("shape", [(32, 24), (48, 64), (64, 48)])
+def test_a_gain_may_be_turned_or_finer(tmp_path, capsys, shape):
+    folder = session(tmp_path / "session")
+    with MrcWriter(folder / "frames" / "gain.mrc", (1, *shape), 2.0) as writer:
+        writer.write((0, 0, 0), np.ones((1, *shape), np.float32))
+
+    assert checked(capsys, folder)[0] == 0
+
+
 def test_movies_elsewhere_are_found_with_the_option(tmp_path, capsys):
     folder = session(tmp_path / "session")
     shutil.move(folder / "frames", tmp_path / "frames")

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vitreous.errors import UserError, VitreousError
+from vitreous.formats.gains import read_gain
 from vitreous.formats.images import image_facts
 from vitreous.formats.mdoc import Mdoc, read_mdoc
 from vitreous.formats.mdoc_facts import Fact, How, facts_of
 from vitreous.formats.mdoc_series import movie_pixel_size, own_frames
 from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.movies import open_movie, require_frames
+from vitreous.motion.gain import require_gain, sized
 from vitreous.pipeline.inputs import SeriesInput, opened_raw, unsaid
 from vitreous.pipeline.intake import Source, find_series
 from vitreous.pipeline.movie_series import own_pixel_size, undosed
@@ -186,6 +192,7 @@ def look_at_movies(
         try:
             movie = open_movie(path, undosed(reading), pixel_size=1.0)
             shapes.append(movie.shape)
+            movie.close()
             if name in expected:
                 require_frames(movie, expected[name])
         except VitreousError as error:
@@ -198,6 +205,7 @@ def look_at_movies(
         same = f"{low}" if low == high else f"{low} to {high}"
         how: How = "complete" if expected else "derived"
         known.put(Fact("frames", how, f"{same} frames of {columns} x {rows} px"))
+        require_fitting_gain(session, (rows, columns), known)
     if faults:
         said = f"{len(faults)} movies are faulty: {faults[0]}"
         known.put(Fact("frames", "missing", said))
@@ -214,6 +222,34 @@ def of_gain(session: Session, given: SeriesInput) -> Fact:
     how: How = "complete" if given.gain else "derived"
     beside = f", defects {session.defects.name}" if session.defects else ""
     return Fact("gain", how, f"{session.gain}{beside}")
+
+
+def require_fitting_gain(session: Session, shape: tuple[int, int], known: Known) -> None:
+    """Raise a `UserError` for a gain that is no such thing, or of another size than (y, x)."""
+    if session.gain is None:
+        return
+    name = str(session.gain)
+    try:
+        require_size(stored_gain(session.gain, session.gain.stat().st_mtime_ns), shape, name)
+    except VitreousError as error:
+        known.put(Fact("gain", "missing", f"{name} is of no use"))
+        raise UserError(str(error)) from None
+
+
+def require_size(stored: NDArray[np.float32], shape: tuple[int, int], name: str) -> None:
+    """Raise a `UserError` for a gain of another size; it may have to be turned by a quarter."""
+    try:
+        sized(stored.T, shape, name)
+    except UserError:
+        sized(stored, shape, name)
+
+
+@lru_cache(maxsize=1)
+def stored_gain(path: Path, _modified: int) -> NDArray[np.float32]:
+    """A gain reference; that of the series before is mostly that of the next."""
+    gain = read_gain(path)
+    require_gain(gain, str(path))
+    return gain
 
 
 def of_pixel(
