@@ -27,8 +27,8 @@ def ctf(
     """Estimate the contrast transfer of IMAGES: stacks of a tilt series each, or single images.
 
     All views of a series are fitted at once: defocus of each with its error, astigmatism, and on
-    which side of a tilted specimen the defocus is larger (the hand), if the images tell it. In
-    --output there will be for each of IMAGES: NAME_ctffind.txt, NAME_ctf.json with all numbers,
+    which side of a tilted specimen the defocus is larger (the hand), if the images tell it. There
+    will be in --output for each of IMAGES: NAME_ctffind.txt, NAME_ctf.json with all numbers,
     NAME_ctf.png (rings measured and fitted, curves), NAME_ctf.log and NAME_ctf.err; of a stack
     NAME_CTF.txt as AreTomo has it, NAME.defocus for IMOD and NAME_ctf.star for RELION 5 too.
 
