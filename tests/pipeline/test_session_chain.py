@@ -281,7 +281,8 @@ def test_each_mishap_is_told_of_its_series_and_the_others_go_on(tmp_path):
     for path in (folder / "no_pixel" / "frames").glob("*.tif"):
         write_tiff_stack(path, list(np.ones(SHAPE, np.uint8)), 1.0)
 
-    code, said = vitreous("run", folder, "--project", project, "--binning", "2", "--cpus", "2")
+    words = ("--project", project, "--binning", "2", "--cpus", "2", "--task-json")
+    code, said = vitreous("run", folder, *words)
 
     assert code == 1
     states = {series.name: series for series in state_of(project)}
@@ -302,6 +303,9 @@ def test_each_mishap_is_told_of_its_series_and_the_others_go_on(tmp_path):
     assert len(open_images(project / "one_lost" / "newstack" / "one_lost.st").shape) == 3
     assert open_images(project / "one_lost" / "newstack" / "one_lost.st").shape[0] == 4
     assert "series failed" in said
+    result = json.loads((project / "tasks" / "task_02_motion" / "result.json").read_text())
+    assert {error["detail"].partition(":")[0] for error in result["errors"]} >= {"cut", "longer"}
+    assert (result["status"], result["exit_code"]) == ("SUCCESS", 1)
 
 
 def test_a_stack_is_begun_with_where_its_movies_are_missing_or_it_is_asked_for(tmp_path):
