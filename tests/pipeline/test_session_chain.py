@@ -184,7 +184,8 @@ def test_the_steps_are_left_as_task_folders_for_facilities(project):
     assert read["task"]["parameters"]["local"] is True
     assert read["result"]["status"] == "SUCCESS"
     assert read["result"]["errors"] == []
-    assert any("of 5 frames" in entry["detail"] for entry in read["result"]["logs"])
+    logs = [entry["detail"] for entry in read["result"]["logs"]]
+    assert any("TS_1: 13 of 13 movies corrected" in detail for detail in logs)
     (images,) = read["imageset"]["image_sets"]
     assert images["header"] == {"imageset_name": "TS_1"}
     assert len(images["images"]) == 13
@@ -198,6 +199,7 @@ def test_what_is_done_isnt_done_again_and_a_lost_average_is_made_anew(project):
     folder, _ = project
     motion = folder / "TS_1" / "motion"
     others = (motion / "TS_1_002_10.0.mrc").stat().st_mtime_ns
+    corrected = (motion / "motion.log").read_text().count("of 5 frames")
 
     assert "up to date already" in vitreous("run", "--project", folder)[1]
     (motion / "TS_1_001_0.0.mrc").unlink()
@@ -206,7 +208,7 @@ def test_what_is_done_isnt_done_again_and_a_lost_average_is_made_anew(project):
     assert code == 0, said
     assert (motion / "TS_1_001_0.0.mrc").exists()
     assert (motion / "TS_1_002_10.0.mrc").stat().st_mtime_ns == others
-    assert said.count("of 5 frames") == 1
+    assert (motion / "motion.log").read_text().count("of 5 frames") == corrected + 1
 
 
 # -- mishaps ---------------------------------------------------------------------------------------

@@ -171,7 +171,9 @@ def motion(
         progress(number + 1, parts)
     kept = [movie for movie in series.movies if movie.path.name not in left_out]
     products = {path.name: path for movie in kept for path in files_of(folder, movie)}
-    folder.finish(making, products, facts_of_motion(folder, series, kept, left_out))
+    facts = facts_of_motion(folder, series, kept, left_out)
+    say_motion(facts["movies"])
+    folder.finish(making, products, facts)
 
 
 def correct(
@@ -208,7 +210,25 @@ def correct(
         progress,
     )
     degrees = tilt.nominal_tilt_degrees
-    log.info("%s: %s", named_tilt(tilt.section, degrees), in_words(found.motion))
+    log.debug("%s: %s", named_tilt(tilt.section, degrees), in_words(found.motion))
+
+
+def say_motion(movies: Sequence[dict[str, Any]]) -> None:
+    """Log how far the movies went, and how well that is known."""
+    corrected = [facts for facts in movies if "left_out" not in facts]
+    ways = [facts["path_angstrom"] for facts in corrected]
+    errors = [facts["standard_error_angstrom"] for facts in corrected]
+    known = [error for error in errors if error is not None]
+    log.info(
+        "%d of %d movies corrected: ways of %.1f to %.1f A, standard error %s; local motion "
+        "corrected in %d",
+        len(corrected),
+        len(movies),
+        min(ways),
+        max(ways),
+        f"{np.median(known):.2f} A (median)" if known else "unknown",
+        sum(facts["local"] for facts in corrected),
+    )
 
 
 def part_of(progress: Progress, number: int, parts: int) -> Progress:
