@@ -33,7 +33,7 @@ PER_VOXEL = 20e-9  # scaling, writing
 PROJECTIONS = 2.6  # back-projections that one iteration costs
 PER_WORK_PIXEL = 8e-6  # searching, matching, refining: of the images at the work pixel
 ALIGNMENT_BYTES = 300_000  # its files
-STAYING_BYTES = 40_000_000  # of what the steps of movies load and don't give back
+STAYING_BYTES = 40_000_000  # of what the steps before load and don't give back
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def forecast(job: Job, steps: Sequence[str], share: Share) -> Forecast:
         foreseen = tuple(STEPS[step](job, steps, share) for step in steps)
     except (VitreousError, OSError) as error:
         return Forecast(job.name, problem=str(error))
-    if is_planned(job, steps):
+    if len(steps) > 1:
         foreseen = tuple(
             replace(step, memory_bytes=step.memory_bytes + STAYING_BYTES) for step in foreseen
         )
