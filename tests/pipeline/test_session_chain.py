@@ -332,6 +332,13 @@ def test_a_stack_is_begun_with_where_its_movies_are_missing_or_it_is_asked_for(t
     assert "5 of 5 movies aren't there" in said
 
 
+def test_movies_alone_are_no_stack_to_begin_with(tmp_path):
+    write_small(tmp_path / "s", "TS")
+    words = ("run", tmp_path / "s", "--project", tmp_path / "p", "--dry-run")
+
+    assert "there is no stack to begin with" in vitreous(*words, "--begin-with", "stacks")[1]
+
+
 def test_a_movie_of_two_series_is_told(tmp_path):
     folder = tmp_path / "s"
     write_small(folder, "TS")

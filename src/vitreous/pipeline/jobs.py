@@ -104,8 +104,6 @@ def job_for(source: Source, settings: ProjectFile, project: Path, files: Files) 
     movies = None
     if source.notes is not None:
         source, movies = with_movies(source, own, files)
-    elif source.stack is None and not source.problem:
-        source = replace(source, problem="there is no stack to begin with")
     elif own.given.begin_with == "movies" and not source.problem:
         source = replace(source, problem="nothing tells of movies: there is a stack alone")
     given, problem = own.given, source.problem
@@ -113,6 +111,8 @@ def job_for(source: Source, settings: ProjectFile, project: Path, files: Files) 
         stack = StepFolder(project, source.name, "newstack").product(".st")
         source = replace(source, stack=stack, mdoc=None)
         given = given.model_copy(update={"pixel_size": None})
+    elif source.stack is None and not problem:
+        problem = "there is no stack to begin with"
     if source.stack is not None and not problem:
         try:
             require_uses(given)
