@@ -107,6 +107,18 @@ def test_another_ending_is_taken_and_said(tmp_path):
     assert "3 movies have another ending" in session.remarks[0]
 
 
+@pytest.mark.parametrize(
+    ("said", "there"),
+    [("fractions.tiff", "EER.eer"), ("Fractions.mrc", "Fractions.tiff"), ("EER.eer", "EER.EER")],
+)
+def test_tomographys_movies_are_found_in_the_kind_that_was_kept(tmp_path, said, there):
+    names = [f"Position_7_{n:03d}_{3 * n}.00_20250113_171532_" for n in range(3)]
+    notes = mdoc(tmp_path / "a.mdoc", movies=[name + said for name in names])
+    touch(*(tmp_path / f"{name}{there}" for name in names))
+
+    assert [path.name for path in found(tmp_path, notes).files] == [name + there for name in names]
+
+
 def test_what_lies_in_a_project_is_no_movie_of_the_session(tmp_path):
     notes = mdoc(tmp_path / "a.mdoc")
     touch(*(tmp_path / "frames" / movie for movie in MOVIES))

@@ -27,6 +27,7 @@ MOVIES = (".tif", ".tiff", ".mrc", ".mrcs", ".eer")
 GAINS = (".mrc", ".dm3", ".dm4", ".tif", ".tiff", ".gain")
 A_GAIN = re.compile(r"gain|countref|superref", re.IGNORECASE)
 DEFECTS = re.compile(r"defect", re.IGNORECASE)
+OF_TOMOGRAPHY = re.compile(r"_(fractions|eer)$", re.IGNORECASE)
 DEEPEST = 5  # folders below the one that is named
 PROJECT = "vitreous.toml"  # what lies in a project is ours
 MOST_LOST = 0.3  # of the tilts: with fewer movies a series isn't worth its name
@@ -218,9 +219,7 @@ def find_movie(path: str, notes: Notes, files: Files, place: Path, *, given: boo
     below = files.below(place)
     candidates = below.get(name, [])
     if not candidates:
-        stem = Path(name).stem
-        endings = {other for ending in MOVIES for other in (stem + ending, stem + ending.upper())}
-        candidates = [file for other in sorted(endings) for file in below.get(other, ())]
+        candidates = [file for other in otherwise_named(name) for file in below.get(other, ())]
     candidates = different(candidates)
     if len(candidates) < 2:
         return candidates[0] if candidates else None
@@ -240,6 +239,17 @@ def find_movie(path: str, notes: Notes, files: Files, place: Path, *, given: boo
         f"{name} is there {len(candidates)} times: {listed(candidates)}. Say with --movies in "
         "which folder the movies of this series are"
     )
+
+
+def otherwise_named(name: str) -> list[str]:
+    """Names that a movie may have instead: with another ending, Tomography's kinds swapped."""
+    stem = Path(name).stem
+    stems = {
+        stem,
+        *(OF_TOMOGRAPHY.sub(kind, stem) for kind in ("_Fractions", "_fractions", "_EER")),
+    }
+    endings = [*MOVIES, *(ending.upper() for ending in MOVIES)]
+    return sorted(stem + ending for stem in stems for ending in endings)
 
 
 def different(candidates: Sequence[Path]) -> list[Path]:
