@@ -22,6 +22,7 @@ from figures_formats import GEOMETRY, ROUND_TRIPS, WARP_GRIDS
 from figures_kernels import KERNELS
 from figures_motion import MOTION, MOTION_RELION
 from figures_reconstruct import DENSITIES, IMOD, PHANTOM, REAL_SERIES, RELION
+from figures_session import SESSION
 from figures_simulate import SIMULATED
 from measure import table
 
@@ -41,6 +42,7 @@ SECTIONS = (
     MOTION,
     MOTION_RELION,
     CTF,
+    SESSION,
     *ALIGNMENT,
 )
 ROOT = Path(__file__).parents[1]
