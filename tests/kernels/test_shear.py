@@ -216,5 +216,5 @@ def test_a_view_edge_on_is_refused():
         pixel_size=1.0,
     )
 
-    with pytest.raises(UserError, match="section 2"):
+    with pytest.raises(UserError, match="tilt 2"):
         shear_of(alignment, Grid((8, 8, 4), 1.0, (4, 4, 2)), (8, 8), 1.0)

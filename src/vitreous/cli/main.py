@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 it could not be done, 2 the command line or a kind of file
 """
 
 import os
-import signal
 import sys
 from collections.abc import Collection, Sequence
 from importlib import import_module
@@ -23,6 +22,7 @@ from vitreous.cli.options import (
     validation_message,
 )
 from vitreous.errors import UnknownFormatError, VitreousError
+from vitreous.pipeline.stops import Terminated, listen
 from vitreous.version import __version__
 
 COMMANDS = {
@@ -103,7 +103,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     if words is None:
         words = sys.argv[1:]
-        signal.signal(signal.SIGTERM, terminate)
+        listen()
     try:
         if words and words[0] in FACES:
             set_up_logging(verbose=False, quiet=False)
@@ -141,15 +141,6 @@ def main(words: Sequence[str] | None = None) -> int:
         complain(validation_message(error))
         return 2
     return 0
-
-
-class Terminated(KeyboardInterrupt):
-    """A batch system's Ctrl-C."""
-
-
-def terminate(number: int, frame: object) -> None:
-    """Stop as at Ctrl-C: products stay whole."""
-    raise Terminated
 
 
 def install_completion() -> None:

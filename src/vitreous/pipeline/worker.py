@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from vitreous.kernels.machine import Share
 from vitreous.pipeline.jobs import Job
 from vitreous.pipeline.series import Outcome, run_series
+from vitreous.pipeline.stops import terminate
 
 SPAWN = multiprocessing.get_context("spawn")  # forked threads of kernels would hang
 SECONDS_BETWEEN_WORDS = 0.2
@@ -124,7 +125,7 @@ def begin(to: Connection, log_level: int) -> None:
     global _to
     _to = to
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and says what to do
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, terminate)
     to.send(("process", os.getpid(), None, None))
     logging.getLogger("vitreous").setLevel(log_level)
     logging.getLogger().handlers = [Telling(to, log_level)]
