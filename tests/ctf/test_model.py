@@ -53,6 +53,11 @@ def test_the_wavelength_is_the_textbooks(voltage, length):
     assert wavelength(voltage) == pytest.approx(length, abs=1e-6)
 
 
+def test_the_wavelength_is_the_reference_one(shared):
+    for case in json.loads((shared / "reference/session_vectors.json").read_text())["wavelength"]:
+        assert wavelength(case["kv"]) == pytest.approx(case["angstrom"], rel=1e-9)
+
+
 def test_what_lies_higher_is_less_underfocused_with_hand_plus_one():
     ctf = Ctf(31000, 29000, hand=1)
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -117,6 +119,25 @@ def test_local_patches_follow_aretomos_rule(shared, rng):
         near = total[:, 0] > 1e-100
         apart += [np.abs(found[row] - moved / np.maximum(total, 1e-300))[near].max()]
     assert np.max(apart) < 0.02
+
+
+def test_the_reference_patches_give_the_reference_shifts(shared, tmp_path):
+    example = json.loads((shared / "reference" / "session_vectors.json").read_text())["aln_local"]
+    size, pixel_size = np.array([example["nx"], example["ny"]]), 1.5
+    rows = [" ".join(map(str, (0, i, *row))) for i, row in enumerate(example["patches"])]
+    path = tmp_path / "a.aln"
+    path.write_text(aln_text([1], extra="# Local Alignment\n" + "\n".join(rows) + "\n"))
+    points = np.array([case["q"] for case in example["cases"]])
+    wanted = np.array([case["shift"] for case in example["cases"]])
+
+    aln = aretomo.read_aln(path)
+    good = aln.local[aln.local[:, 6] > 0.5]
+    told = PartialFacts(1, tuple(size.tolist()), pixel_size)
+    seen = points + aln.shifts[0] - 0.5  # from pixel n // 2: the middle is half a pixel lower
+    sampled = aretomo.read(path, told).displacement(seen[None] * pixel_size)[0] / pixel_size
+
+    np.testing.assert_allclose(aretomo.local_shift(points, good, size), wanted, rtol=1e-9)
+    np.testing.assert_allclose(sampled, wanted, rtol=0, atol=0.02)  # as LOCAL_NODES allows
 
 
 def test_bad_patches_are_left_and_files_without_the_flag_are_read(tmp_path):
