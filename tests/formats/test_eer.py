@@ -146,6 +146,19 @@ def test_an_incomplete_last_group_is_left_out_and_said(movie_of, caplog):
     assert "11 raw frames make 2 frames of 4; the last 3 are left out" in caplog.text
 
 
+@pytest.mark.parametrize(("group", "held"), [(4, [4, 7]), (12, [11])])
+def test_an_incomplete_last_group_may_join_the_one_before(movie_of, group, held):
+    path, frames = movie_of(raw_frames=11)
+
+    movie = open_movie(path, MovieSettings(eer_group=group, eer_join_rest=True))
+
+    assert movie.shape[0] == len(held)
+    for index, count in enumerate(held):
+        first = sum(held[:index])
+        wanted = counted(frames[first : first + count], 1, 4)
+        np.testing.assert_array_equal(movie.read(index), wanted)
+
+
 @pytest.mark.parametrize(
     ("raw", "how", "dose", "group"),
     [

@@ -16,6 +16,7 @@ from vitreous.faces.aretomo_products import link
 from vitreous.faces.aretomo_settings import raw_input, whole_bin
 from vitreous.formats.aretomo import read_tlt_txt
 from vitreous.formats.aretomo_layout import write_motion_log
+from vitreous.formats.eer import is_eer
 from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.movies import open_movie
 from vitreous.motion.gain_settings import GainSettings
@@ -24,6 +25,7 @@ from vitreous.pipeline import series as steps
 from vitreous.pipeline.inputs import SeriesInput
 from vitreous.pipeline.intake import find_series
 from vitreous.pipeline.jobs import Job, MovieJob, with_movies
+from vitreous.pipeline.movie_series import open_movies
 from vitreous.pipeline.movie_steps import DONE
 from vitreous.pipeline.newstack_settings import NewstackSettings
 from vitreous.pipeline.project import StepFolder
@@ -45,6 +47,10 @@ OF_STACK = {
     "_TLT.txt": "_TLT.txt",
 }
 """Endings of the newstack step, and AreTomo3's."""
+
+USUAL_INTEGRATION = 10  # -FmInt where it isn't given
+LEAST_DOSE = 0.15  # e/A^2 in a frame with -FmInt 0
+UNDOSED_FRAMES = 12  # of a movie with -FmInt 0 whose dose isn't known
 
 
 def make_stack(
@@ -86,7 +92,7 @@ def movie_job(line: Line, name: str, mdoc: Path, project: Path) -> Job:
         source, movies = with_movies(source, own, Files())
     if source.problem or movies is None:
         raise UserError(source.problem or f"{mdoc}: its movies aren't there")
-    movies = with_dose_of_frames(line, movies)
+    movies = with_integration(with_dose_of_frames(line, movies), name)
     stack = StepFolder(project, name, "newstack").product(".st")
     source = replace(source, stack=stack, mdoc=None)
     given = own.given.model_copy(update={"pixel_size": None})
@@ -98,12 +104,38 @@ def with_dose_of_frames(line: Line, movies: MovieJob) -> MovieJob:
     dose = line.positive("FmDose")
     if dose is None:
         return movies
-    opened = open_movie(movies.session.files[0], MovieSettings(eer_group=1), pixel_size=1.0)
-    frames = opened.shape[0]
-    opened.close()
+    frames = raw_frames_of(movies.session.files[0])
     log.info("%d raw frames of %g e/A^2: %g e/A^2 a tilt", frames, dose, dose * frames)
     given = movies.given.model_copy(update={"dose_per_tilt": dose * frames})
     return replace(movies, given=given)
+
+
+def with_integration(movies: MovieJob, name: str) -> MovieJob:
+    """With -FmInt 0 the raw frames in a frame are those that the first EER movie asks for."""
+    first = movies.session.files[0]
+    if movies.reading.eer_group is not None or not is_eer(first):
+        return movies
+    series = open_movies(
+        name, movies.session, movies.given, movies.given.pixel_size, movies.reading
+    )
+    frames = raw_frames_of(first)
+    size = integrated(frames, series.movies[0].tilt.dose or 0.0)
+    log.info("%d raw frames: %d make a frame", frames, size)
+    return replace(movies, reading=movies.reading.model_copy(update={"eer_group": size}))
+
+
+def integrated(raw_frames: int, dose: float) -> int:
+    """AreTomo3's raw frames in a frame for -FmInt 0; dose: e/A^2 of the tilt, 0: not known."""
+    size = int(LEAST_DOSE / (dose / raw_frames)) if dose > 0 else raw_frames // UNDOSED_FRAMES
+    return max(size, 1)
+
+
+def raw_frames_of(path: Path) -> int:
+    """How many frames a movie's file has."""
+    opened = open_movie(path, MovieSettings(eer_group=1), pixel_size=1.0)
+    frames = opened.shape[0]
+    opened.close()
+    return frames
 
 
 def settings_of(line: Line) -> SeriesSettings:
@@ -133,10 +165,12 @@ def settings_of(line: Line) -> SeriesSettings:
 
 
 def reading_of(line: Line) -> MovieSettings:
-    """-EerSampling 1, 2, 3 are 1, 2, 4 pixels along a side; -FmInt 0 is for us to choose."""
+    """-EerSampling 1, 2, 3 are 1, 2, 4 pixels along a side; -FmInt 0 waits for the movies."""
     upsampling = {1: 1, 2: 2, 3: 4}[line.choice("EerSampling", 1, (1, 2, 3))]
-    grouped = line.whole("FmInt", 0) or None
-    return MovieSettings.model_validate({"eer_upsampling": upsampling, "eer_group": grouped})
+    grouped = line.whole("FmInt", USUAL_INTEGRATION) or None
+    return MovieSettings.model_validate(
+        {"eer_upsampling": upsampling, "eer_group": grouped, "eer_join_rest": True}
+    )
 
 
 def motion_of(line: Line, has_halves: bool) -> MotionSettings:

@@ -298,14 +298,14 @@ OPTIONS = (
     Option(
         "FmInt",
         "N",
-        "Raw frames in a rendered frame of an EER movie. 0, the default: eight frames a movie.",
-        "differs",
-        "movies",
+        "Raw frames in a rendered frame of an EER movie, the last takes the rest. 0: as many as "
+        "bring 0.15 e/A^2 in the first movie, a twelfth where its dose isn't known. Default: 10.",
+        form="movies",
     ),
     Option(
         "Group",
         "GLOBAL LOCAL",
-        "Frames that are aligned as one, the first number. Default: as many as bring 0.1 e/A^2.",
+        "Frames that are aligned as one, the first number. Default: as many as bring 0.15 e/A^2.",
         "differs",
         "movies",
         2,

@@ -7,6 +7,7 @@ the first row of the file, as in RELION: there is no row flip as for other TIFF 
 import logging
 import os
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -73,17 +74,23 @@ class EerHeader:
 
 
 class EerMovie:
-    """The frames of an EER movie, each the sum of `group` raw frames; threads may share it.
+    """The frames of an EER movie, each the sum of a group of raw frames; threads may share it.
 
-    left_out: raw frames at the end that make no whole frame. pixel_size is of the rendered pixels.
+    groups: the raw frames of each frame, as `raw_groups` has them. left_out: how many raw frames at
+    the end are in none. pixel_size is of the rendered pixels.
     """
 
     def __init__(
-        self, path: Path, header: EerHeader, group: int, upsampling: int, pixel_size: float
+        self,
+        path: Path,
+        header: EerHeader,
+        groups: Sequence[range],
+        upsampling: int,
+        pixel_size: float,
     ) -> None:
-        self.path, self.header, self.group, self.upsampling = path, header, group, upsampling
+        self.path, self.header, self.groups, self.upsampling = path, header, groups, upsampling
         self.pixel_size = pixel_size
-        self.left_out = header.raw_frames % group
+        self.left_out = header.raw_frames - groups[-1].stop
         self._fd = os.open(path, os.O_RDONLY)
         self._close = weakref.finalize(self, os.close, self._fd)
 
@@ -91,20 +98,19 @@ class EerMovie:
     def shape(self) -> tuple[int, int, int]:
         """(frames, y, x)."""
         columns, rows = self.header.size
-        frames = self.header.raw_frames // self.group
-        return frames, rows * self.upsampling, columns * self.upsampling
+        return len(self.groups), rows * self.upsampling, columns * self.upsampling
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
         """The smallest type that holds the counts of a frame: a pixel has one a raw frame."""
-        return np.dtype(np.uint8 if self.group < 256 else np.uint16)
+        return np.dtype(np.uint8 if max(map(len, self.groups)) < 256 else np.uint16)
 
     def read(self, index: int) -> NDArray[np.generic]:
         """Frame `index` (y, x): electrons counted in a pixel."""
         if not 0 <= index < self.shape[0]:
             raise UserError(f"{self.path} has {self.shape[0]} frames, no number {index + 1}")
         image = np.zeros(self.shape[1:], self.dtype)
-        for raw in range(index * self.group, (index + 1) * self.group):
+        for raw in self.groups[index]:
             self.add_raw(raw, image)
         return image
 
@@ -174,7 +180,8 @@ def open_eer(
     """Open an EER movie.
 
     pixel_size (A/px) is that of the camera's pixels, whatever the up-sampling; dose: e/A^2 of the
-    whole movie. Raw frames that are too few for another frame are left out and said.
+    whole movie. Raw frames that are too few for another frame are left out and said, or join the
+    last frame.
     """
     header = read_eer_header(path)
     known = pixel_size or header.pixel_size
@@ -189,7 +196,9 @@ def open_eer(
     if dose is None and header.electrons_per_pixel:
         dose = header.electrons_per_pixel / known**2
     group = frames_in_a_group(header.raw_frames, settings, dose, path)
-    movie = EerMovie(path, header, group, settings.eer_upsampling, known / settings.eer_upsampling)
+    groups = raw_groups(header.raw_frames, group, settings.eer_join_rest)
+    up = settings.eer_upsampling
+    movie = EerMovie(path, header, groups, up, known / up)
     if movie.left_out:
         log.info(
             "%s: %d raw frames make %d frames of %d; the last %d are left out",
@@ -202,6 +211,15 @@ def open_eer(
     return movie
 
 
+def raw_groups(raw_frames: int, group: int, join_rest: bool = False) -> list[range]:
+    """The raw frames of each frame, `group` of them; the last takes the rest, or it is left out."""
+    if join_rest:
+        last = max(raw_frames // group, 1) - 1
+        whole = [range(i * group, (i + 1) * group) for i in range(last)]
+        return [*whole, range(last * group, raw_frames)]
+    return [range(i * group, (i + 1) * group) for i in range(raw_frames // group)]
+
+
 def frames_in_a_group(
     raw_frames: int, settings: MovieSettings, dose: float | None = None, path: Path | None = None
 ) -> int:
@@ -210,7 +228,7 @@ def frames_in_a_group(
     Where a number of frames or their dose is wanted, the group is as large as leaves out least.
     """
     if settings.eer_group is not None:
-        if settings.eer_group > raw_frames:
+        if settings.eer_group > raw_frames and not settings.eer_join_rest:
             raise UserError(
                 f"{path or 'the movie'} has {raw_frames} raw frames: they can't make a frame of "
                 f"{settings.eer_group}"

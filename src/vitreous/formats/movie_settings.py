@@ -21,6 +21,11 @@ class MovieSettings(BaseModel):
         float | None,
         Field(gt=0, description="e/A^2 in a frame of an EER movie, where the dose is known."),
     ] = None
+    eer_join_rest: Annotated[
+        bool,
+        Field(description="Count raw frames of an EER movie that are too few for another frame "
+              "into the last one, in place of leaving them out."),
+    ] = False  # fmt: skip
     eer_upsampling: Annotated[
         Literal[1, 2, 4],
         AsNumber,
