@@ -33,7 +33,8 @@ PER_VOXEL = 20e-9  # scaling, writing
 PROJECTIONS = 2.6  # back-projections that one iteration costs
 PER_WORK_PIXEL = 8e-6  # searching, matching, refining: of the images at the work pixel
 ALIGNMENT_BYTES = 300_000  # its files
-STAYING_BYTES = 40_000_000  # of what the steps before load and don't give back
+STAYING_BYTES = 40_000_000  # of what the alignment loads and doesn't give back
+STAYING_OF_MOVIES_BYTES = 100_000_000  # of the steps of movies; when kernels are compiled, most
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,10 @@ def forecast(job: Job, steps: Sequence[str], share: Share) -> Forecast:
         foreseen = tuple(STEPS[step](job, steps, share) for step in steps)
     except (VitreousError, OSError) as error:
         return Forecast(job.name, problem=str(error))
+    staying = STAYING_OF_MOVIES_BYTES if is_planned(job, steps) else STAYING_BYTES
     if len(steps) > 1:
         foreseen = tuple(
-            replace(step, memory_bytes=step.memory_bytes + STAYING_BYTES) for step in foreseen
+            replace(step, memory_bytes=step.memory_bytes + staying) for step in foreseen
         )
     return Forecast(job.name, foreseen)
 
