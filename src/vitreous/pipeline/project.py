@@ -26,6 +26,7 @@ import os
 import platform
 import re
 import socket
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -39,6 +40,8 @@ from vitreous.pipeline.fingerprints import Making, product_facts
 from vitreous.version import __version__
 
 log = logging.getLogger(__name__)
+
+SECONDS_TO_END = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,16 @@ class StepFolder:
             raise OutputError(f"{self.path}: can't be made: {error.strerror}") from error
 
     def require_idle(self) -> None:
-        """Raise UserError where another process of this machine is at the step."""
+        """Raise UserError where another process of this machine is at the step, and stays.
+
+        The workers of a run that was killed end a little after it.
+        """
+        patience = time.monotonic() + SECONDS_TO_END
+        while self.is_running() and time.monotonic() < patience:
+            facts = read_facts(self.running)
+            if facts.get("host") != socket.gethostname() or facts.get("process") == os.getpid():
+                return
+            time.sleep(0.1)
         facts = read_facts(self.running)
         if not self.is_running() or facts["host"] != socket.gethostname():
             return
