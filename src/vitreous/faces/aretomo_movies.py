@@ -31,7 +31,6 @@ from vitreous.pipeline.newstack_settings import NewstackSettings
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.project_file import SeriesSettings
 from vitreous.pipeline.session import Files
-from vitreous.pipeline.watching import ignore_watch
 from vitreous.reconstruct.settings import ReconstructSettings
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def make_stack(
         if not is_kept:
             place.manifest.unlink(missing_ok=True)
             (place.path / DONE).unlink(missing_ok=True)
-        is_new |= steps.RUN[step](job, share, ignore_watch)
+        is_new |= steps.run_step(job, step, share)
     for ours, theirs in OF_STACK.items():
         made = job.folder("newstack").product(ours)
         if made.exists():

@@ -40,7 +40,6 @@ from vitreous.formats.aretomo_layout import (
 from vitreous.formats.beside import plain_name
 from vitreous.pipeline import series as steps
 from vitreous.pipeline.tomogram import nominal_alignment
-from vitreous.pipeline.watching import ignore_watch
 from vitreous.reconstruct.grid import adjusted
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
@@ -106,7 +105,7 @@ def align(series: Series) -> tuple[Geometry, bool]:
     dark = dark_sections(series.line, series.stack, series.tilts.nominal_tilts_degrees.tolist())
     job = replace(series.job(series.path), align=align_settings(series.line, dark))
     series.forget(job.folder("align"))
-    is_new = steps.align(job, series.share, ignore_watch)
+    is_new = steps.run_step(job, "align", series.share)
     folder = job.folder("align")
     found = read_alignment(folder.product(".star"), facts_of(series.stack))
     along_x = folder.read_manifest()["slab"]["along_x_degrees"]
@@ -164,7 +163,7 @@ def volumes(series: Series, geometry: Geometry) -> tuple[int, bool]:
             settings = settings.model_copy(update={"tilt_offset": geometry.offset})
         job = replace(job, reconstruct=settings)
         series.forget(job.folder("reconstruct"))
-        is_new |= steps.reconstruct(job, series.share, ignore_watch)
+        is_new |= steps.run_step(job, "reconstruct", series.share)
         steps.write_page(job)
         link(job.folder("reconstruct").product(".mrc"), series.product(f"{also}_Vol.mrc"))
     return int(main[2].thickness or 0), is_new

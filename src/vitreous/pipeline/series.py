@@ -6,24 +6,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import BaseModel
+
 from vitreous.errors import OutputError, UserError, VitreousError
 from vitreous.pipeline.failures import why_and_what_to_do
 from vitreous.pipeline.fingerprints import Making
 from vitreous.pipeline.inputs import opened, opened_raw, require_apart
 from vitreous.pipeline.jobs import Job
 from vitreous.pipeline.logs import logged
+from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.series_movies import (
-    ctf,
     ctf_making,
-    gain,
     gain_making,
-    motion,
+    make_ctf,
+    make_gain,
+    make_motion,
+    make_newstack,
     motion_making,
-    newstack,
+    movies_of,
     newstack_making,
 )
 from vitreous.pipeline.state import STEPS, SeriesState, state_of_series
-from vitreous.pipeline.watching import Watch, ignore_watch, of_step, say_changed
+from vitreous.records.progress import Progress
 
 if TYPE_CHECKING:
     from vitreous.formats.mrc import MrcStack
@@ -32,9 +36,19 @@ if TYPE_CHECKING:
     from vitreous.records.alignment import Alignment
     from vitreous.records.tilt_series import TiltSeries
 
+    Raw = tuple[MrcStack | TiffStack, TiltSeries]
+    Aligned = tuple[MrcStack | TiffStack, Alignment]
+
 log = logging.getLogger(__name__)
 
 How = Literal["made", "up to date", "failed"]
+
+Watch = Callable[[str, int, int], None]
+"""watch(step, done, total): how far a step of a series is."""
+
+
+def ignore_watch(step: str, done: int, total: int) -> None:
+    """For callers who don't watch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +82,7 @@ def run_series(job: Job, share: "Share", watch: Watch = ignore_watch) -> Outcome
         if job.source.problem:
             refuse(job, job.source.problem)
         for step in job.steps:
-            made.append(RUN[step](job, share, watch))
+            made.append(run_step(job, step, share, watch))
     except (VitreousError, OSError, MemoryError) as error:
         why, hint = why_and_what_to_do(error)
         ended = Outcome(job.name, "failed", step, why, hint)
@@ -111,86 +125,74 @@ def refuse(job: Job, problem: str) -> None:
         raise UserError(problem)
 
 
-# -- align -----------------------------------------------------------------------------------------
+# -- one step --------------------------------------------------------------------------------------
 
 
-def align(job: Job, share: "Share", watch: Watch) -> bool:
-    """Align a raw series; False: that was done already."""
-    folder, settings = job.folder("align"), job.align_settings
+def run_step(job: Job, step: str, share: "Share", watch: Watch = ignore_watch) -> bool:
+    """Make what a step makes of a series; False: that was done already."""
+    work, folder = WORK[step], job.folder(step)
     with logged(folder) as step_log:
-        say_changed(settings.model_dump(exclude_defaults=True))
-        stack, series, making = alignment_making(job)
-        require_apart(folder.product(".tlt"), job.given.angles)
+        changed = work.settings(job).model_dump(exclude_defaults=True)
+        log.debug("settings that differ from the defaults: %s", changed or "none")
+        made_of, making = work.making(job)
         if folder.holds(making):
             folder.settle()
-            log.info("the alignment is up to date")
+            log.info("%s up to date", work.product)
             return False
-        from vitreous.pipeline import steps
-        from vitreous.pipeline.forecast import require_room_to_align
-
         folder = step_log.begin()
-        require_room_to_align(stack, settings, share)
-        steps.align(
-            folder,
-            making,
-            job.stack,
-            stack,
-            series,
-            settings,
-            share=share,
-            progress=of_step(watch, "align"),
-        )
+        work.make(job, folder, making, made_of, share, lambda *far: watch(step, *far))
     return True
 
 
-def alignment_making(job: Job) -> "tuple[MrcStack | TiffStack, TiltSeries, Making]":
-    """The raw stack, what is known of its tilts, and what decides its alignment."""
+# -- align -----------------------------------------------------------------------------------------
+
+
+def make_alignment(
+    job: Job, folder: StepFolder, making: Making, raw: "Raw", share: "Share", far: Progress
+) -> None:
+    """Align a raw series."""
+    from vitreous.pipeline import steps
+    from vitreous.pipeline.forecast import require_room_to_align
+
+    (stack, series), settings = raw, job.align_settings
+    require_apart(folder.product(".tlt"), job.given.angles)
+    require_room_to_align(stack, settings, share)
+    steps.align(folder, making, job.stack, stack, series, settings, share=share, progress=far)
+
+
+def alignment_making(job: Job) -> "tuple[Raw, Making]":
+    """The raw stack with what is known of its tilts, and what decides its alignment."""
     from vitreous.pipeline.makings import alignment_of
 
     stack, series = opened_raw(job.stack, job.given, job.source.mdoc)
-    return stack, series, alignment_of(job.stack, series, job.align_settings)
+    return (stack, series), alignment_of(job.stack, series, job.align_settings)
 
 
 # -- reconstruct -----------------------------------------------------------------------------------
 
 
-def reconstruct(job: Job, share: "Share", watch: Watch) -> bool:
-    """Reconstruct an aligned series; False: that was done already."""
-    folder, settings = job.folder("reconstruct"), job.reconstruct
-    with logged(folder) as step_log:
-        say_changed(settings.model_dump(exclude_defaults=True))
-        require_apart(folder.product(".mrc"), job.stack, job.alignment.alignment)
-        stack, alignment, making = reconstruction_making(job)
-        if folder.holds(making):
-            folder.settle()
-            log.info("the tomogram is up to date")
-            return False
-        from vitreous.pipeline import steps
+def make_tomogram(
+    job: Job, folder: StepFolder, making: Making, of: "Aligned", share: "Share", far: Progress
+) -> None:
+    """Reconstruct an aligned series."""
+    from vitreous.pipeline import steps
 
-        folder = step_log.begin()
-        steps.reconstruct(
-            folder,
-            making,
-            stack,
-            alignment,
-            settings,
-            share=share,
-            progress=of_step(watch, "reconstruct"),
-        )
-    return True
+    (stack, alignment), settings = of, job.reconstruct
+    require_apart(folder.product(".mrc"), job.stack, job.alignment.alignment)
+    steps.reconstruct(folder, making, stack, alignment, settings, share=share, progress=far)
 
 
-def reconstruction_making(job: Job) -> "tuple[MrcStack | TiffStack, Alignment, Making]":
-    """The stack, its alignment, and what decides its tomogram."""
+def reconstruction_making(job: Job) -> "tuple[Aligned, Making]":
+    """The stack with its alignment, and what decides its tomogram."""
     from vitreous.pipeline.makings import reconstruction_of
 
     given = job.alignment
     stack, alignment = opened(job.stack, given, job.reconstruct, job.source.mdoc)
     making = reconstruction_of(job.stack, given.alignment, stack, alignment, job.reconstruct)
-    return stack, alignment, making
+    return (stack, alignment), making
 
 
-# -- what both need --------------------------------------------------------------------------------
+# -- all steps ---------------------------------------------------------------------------------
 
 
 def steps_to_do(job: Job) -> tuple[str, ...]:
@@ -202,7 +204,7 @@ def steps_to_do(job: Job) -> tuple[str, ...]:
         return job.steps
     for number, step in enumerate(job.steps):
         try:
-            done = job.folder(step).holds(MAKINGS[step](job)[-1])
+            done = job.folder(step).holds(WORK[step].making(job)[1])
         except (VitreousError, OSError):
             done = False
         if not done:
@@ -218,22 +220,33 @@ def up_to_date(job: Job) -> Outcome:
     return with_state(Outcome(job.name, "up to date"), state, 0.0)
 
 
-RUN: dict[str, Callable[[Job, "Share", Watch], bool]] = {
-    "gain": gain,
-    "motion": motion,
-    "newstack": newstack,
-    "align": align,
-    "ctf": ctf,
-    "reconstruct": reconstruct,
-}
-"""The function of each step."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A step: its product with the verb, its settings, what it is made of, and the making.
 
-MAKINGS: dict[str, Callable[[Job], tuple[Any, ...]]] = {
-    "gain": gain_making,
-    "motion": motion_making,
-    "newstack": newstack_making,
-    "align": alignment_making,
-    "ctf": ctf_making,
-    "reconstruct": reconstruction_making,
+    making: what the products are made of, and the fingerprint that decides them.
+    """
+
+    product: str
+    settings: Callable[[Job], BaseModel]
+    making: Callable[[Job], tuple[Any, Making]]
+    make: Callable[[Job, StepFolder, Making, Any, "Share", Progress], None]
+
+
+WORK = {
+    "gain": Work("the gain reference is", lambda job: movies_of(job).gain, gain_making, make_gain),
+    "motion": Work(
+        "the averages are", lambda job: movies_of(job).motion, motion_making, make_motion
+    ),
+    "newstack": Work(
+        "the stack is", lambda job: movies_of(job).newstack, newstack_making, make_newstack
+    ),
+    "align": Work(
+        "the alignment is", lambda job: job.align_settings, alignment_making, make_alignment
+    ),
+    "ctf": Work("the contrast transfer is", lambda job: movies_of(job).ctf, ctf_making, make_ctf),
+    "reconstruct": Work(
+        "the tomogram is", lambda job: job.reconstruct, reconstruction_making, make_tomogram
+    ),
 }
-"""What decides the products of each step, behind what it is made of."""
+"""All steps."""

@@ -1,4 +1,4 @@
-"""The steps of one series from its movies to its stack, and ctf: done where they aren't yet."""
+"""The steps of one series from its movies to its stack, and ctf: what decides and makes each."""
 
 import logging
 from pathlib import Path
@@ -8,10 +8,10 @@ from vitreous.errors import UserError
 from vitreous.pipeline.fingerprints import Making, file_facts
 from vitreous.pipeline.inputs import opened_raw
 from vitreous.pipeline.jobs import Job, MovieJob
-from vitreous.pipeline.logs import logged
 from vitreous.pipeline.movie_makings import ctf_of, gain_of, motion_of, newstack_of
 from vitreous.pipeline.movie_series import MovieSeries, open_movies
-from vitreous.pipeline.watching import Watch, of_step, say_changed
+from vitreous.pipeline.project import StepFolder
+from vitreous.records.progress import Progress
 
 if TYPE_CHECKING:
     from vitreous.formats.mrc import MrcStack
@@ -20,40 +20,34 @@ if TYPE_CHECKING:
     from vitreous.records.alignment import Alignment
     from vitreous.records.tilt_series import TiltSeries
 
+    Aligned = tuple[MrcStack | TiffStack, TiltSeries, Alignment]
+
 log = logging.getLogger(__name__)
 
 
 # -- gain ------------------------------------------------------------------------------------------
 
 
-def gain(job: Job, share: "Share", watch: Watch) -> bool:
-    """Prepare the gain reference of a series; False: that was done already."""
-    folder, movies = job.folder("gain"), movies_of(job)
-    with logged(folder) as step_log:
-        say_changed(movies.gain.model_dump(exclude_defaults=True))
-        series = series_of(job)
-        checked, making = gain_making(job)
-        if folder.holds(making):
-            folder.settle()
-            log.info("the gain reference is up to date")
-            return False
-        from vitreous.pipeline import movie_steps
+def make_gain(
+    job: Job, folder: StepFolder, making: Making, checked: list[Path], share: "Share", far: Progress
+) -> None:
+    """Prepare the gain reference of a series; checked: the movies it is held against."""
+    from vitreous.pipeline import movie_steps
 
-        folder = step_log.begin()
-        for remark in movies.session.remarks:
-            log.info("found: %s", remark)
-        movie_steps.gain(
-            folder,
-            making,
-            reference_of(movies),
-            movies.session.defects,
-            checked,
-            movies.gain,
-            movies.reading,
-            series.pixel_size,
-            progress=of_step(watch, "gain"),
-        )
-    return True
+    movies = movies_of(job)
+    for remark in movies.session.remarks:
+        log.info("found: %s", remark)
+    movie_steps.gain(
+        folder,
+        making,
+        reference_of(movies),
+        movies.session.defects,
+        checked,
+        movies.gain,
+        movies.reading,
+        series_of(job).pixel_size,
+        progress=far,
+    )
 
 
 def gain_making(job: Job) -> tuple[list[Path], Making]:
@@ -83,32 +77,23 @@ def reference_of(movies: MovieJob) -> Path:
 # -- motion ----------------------------------------------------------------------------------------
 
 
-def motion(job: Job, share: "Share", watch: Watch) -> bool:
-    """Correct the movies of a series; False: that was done already."""
-    folder, movies = job.folder("motion"), movies_of(job)
-    with logged(folder) as step_log:
-        say_changed(movies.motion.model_dump(exclude_defaults=True))
-        series, making = motion_making(job)
-        if folder.holds(making):
-            folder.settle()
-            log.info("the averages are up to date")
-            return False
-        from vitreous.pipeline import movie_steps
+def make_motion(
+    job: Job, folder: StepFolder, making: Making, series: MovieSeries, share: "Share", far: Progress
+) -> None:
+    """Correct the movies of a series."""
+    from vitreous.pipeline import movie_steps
 
-        folder = step_log.begin()
-        say_found(series, movies)
-        reference = job.folder("gain").product("_gain.mrc") if movies.session.gain else None
-        how = movie_steps.Correction(
-            reference,
-            None if reference else movies.session.defects,
-            gain_fingerprint(job),
-            movies.motion,
-            movies.reading,
-        )
-        movie_steps.motion(
-            folder, making, series, how, share=share, progress=of_step(watch, "motion")
-        )
-    return True
+    movies = movies_of(job)
+    say_found(series, movies)
+    reference = job.folder("gain").product("_gain.mrc") if movies.session.gain else None
+    how = movie_steps.Correction(
+        reference,
+        None if reference else movies.session.defects,
+        gain_fingerprint(job),
+        movies.motion,
+        movies.reading,
+    )
+    movie_steps.motion(folder, making, series, how, share=share, progress=far)
 
 
 def motion_making(job: Job) -> tuple[MovieSeries, Making]:
@@ -148,29 +133,22 @@ def say_found(series: MovieSeries, movies: MovieJob) -> None:
 # -- newstack --------------------------------------------------------------------------------------
 
 
-def newstack(job: Job, share: "Share", watch: Watch) -> bool:
-    """Join the averages of a series into its stack; False: that was done already."""
-    folder, movies = job.folder("newstack"), movies_of(job)
-    with logged(folder) as step_log:
-        say_changed(movies.newstack.model_dump(exclude_defaults=True))
-        series, making = newstack_making(job)
-        if folder.holds(making):
-            folder.settle()
-            log.info("the stack is up to date")
-            return False
-        from vitreous.pipeline import movie_steps
+def make_newstack(
+    job: Job, folder: StepFolder, making: Making, series: MovieSeries, share: "Share", far: Progress
+) -> None:
+    """Join the averages of a series into its stack."""
+    from vitreous.pipeline import movie_steps
 
-        folder, averages = step_log.begin(), job.folder("motion")
-        movie_steps.newstack(
-            folder,
-            making,
-            series,
-            averages.path,
-            averages.read_manifest()["averages"],
-            movies.newstack,
-            progress=of_step(watch, "newstack"),
-        )
-    return True
+    averages = job.folder("motion")
+    movie_steps.newstack(
+        folder,
+        making,
+        series,
+        averages.path,
+        averages.read_manifest()["averages"],
+        movies_of(job).newstack,
+        progress=far,
+    )
 
 
 def newstack_making(job: Job) -> tuple[MovieSeries, Making]:
@@ -182,32 +160,18 @@ def newstack_making(job: Job) -> tuple[MovieSeries, Making]:
 # -- ctf -------------------------------------------------------------------------------------------
 
 
-def ctf(job: Job, share: "Share", watch: Watch) -> bool:
-    """Estimate the contrast transfer of an aligned series; False: that was done already."""
-    folder, settings = job.folder("ctf"), movies_of(job).ctf
-    with logged(folder) as step_log:
-        say_changed(settings.model_dump(exclude_defaults=True))
-        stack, series, alignment, making = ctf_making(job)
-        if folder.holds(making):
-            folder.settle()
-            log.info("the contrast transfer is up to date")
-            return False
-        from vitreous.pipeline import movie_steps
-        from vitreous.pipeline.ctf import Images
+def make_ctf(
+    job: Job, folder: StepFolder, making: Making, of: "Aligned", share: "Share", far: Progress
+) -> None:
+    """Estimate the contrast transfer of an aligned series."""
+    from vitreous.pipeline import movie_steps
+    from vitreous.pipeline.ctf import Images
 
-        folder = step_log.begin()
-        movie_steps.ctf(
-            folder,
-            making,
-            Images(job.stack, stack, series, alignment),
-            settings,
-            share=share,
-            progress=of_step(watch, "ctf"),
-        )
-    return True
+    images = Images(job.stack, *of)
+    movie_steps.ctf(folder, making, images, movies_of(job).ctf, share=share, progress=far)
 
 
-def ctf_making(job: Job) -> "tuple[MrcStack | TiffStack, TiltSeries, Alignment, Making]":
+def ctf_making(job: Job) -> "tuple[Aligned, Making]":
     """The stack, what is known of its tilts, its alignment, and what decides its CTF."""
     from vitreous.formats.alignments import read_alignment
     from vitreous.records.images import facts_of
@@ -222,7 +186,8 @@ def ctf_making(job: Job) -> "tuple[MrcStack | TiffStack, TiltSeries, Alignment, 
         tomogram=given.tomogram,
         aretomo_kernel=given.aretomo_kernel,
     )
-    return stack, series, alignment, ctf_of(job.stack, series, alignment, movies_of(job).ctf)
+    making = ctf_of(job.stack, series, alignment, movies_of(job).ctf)
+    return (stack, series, alignment), making
 
 
 # -- what all need ---------------------------------------------------------------------------------
