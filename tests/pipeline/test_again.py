@@ -1,10 +1,10 @@
 """A project that is run again: what is done stays, what changed is made anew, killed or not."""
 
 import json
-import logging
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +16,6 @@ from vitreous.pipeline.fingerprints import Making, file_facts, record_digest
 from vitreous.pipeline.project import StepFolder
 
 COMMAND = Path(sys.executable).with_name("vitreous")
-
-
-@pytest.fixture(autouse=True)
-def logging_is_put_back():
-    root, house = logging.getLogger(), logging.getLogger("vitreous")
-    handlers, level = root.handlers[:], house.level
-    yield
-    root.handlers = handlers
-    house.setLevel(level)
 
 
 @pytest.fixture
@@ -209,7 +200,8 @@ def at_work(step):
     return other
 
 
-def test_a_step_that_another_run_is_at_is_left_alone(words, step, capsys):
+def test_a_step_that_another_run_is_at_is_left_alone(words, step, capsys, monkeypatch):
+    monkeypatch.setattr("vitreous.pipeline.project.SECONDS_TO_END", 0.5)
     process = at_work(step)
     before = state_of(step.path)
 
@@ -226,4 +218,19 @@ def test_a_process_that_was_given_the_number_of_a_killed_one_is_no_hindrance(wor
 
     assert main(words) == 0
 
+    assert step.product(".mrc").exists()
+
+
+def test_a_run_waits_for_the_workers_of_one_that_was_killed(words, step):
+    step.make()
+    step.say_running()
+    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3)"])
+    began = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    facts = json.loads(step.running.read_text())
+    step.running.write_text(json.dumps({**facts, "process": worker.pid, "began": began}))
+
+    threading.Thread(target=worker.wait, daemon=True).start()  # else it stays, as a zombie
+    assert main(words) == 0
+
+    assert worker.poll() == 0
     assert step.product(".mrc").exists()

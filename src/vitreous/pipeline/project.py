@@ -41,7 +41,7 @@ from vitreous.version import __version__
 
 log = logging.getLogger(__name__)
 
-SECONDS_TO_END = 25.0
+SECONDS_TO_END = 25.0  # workers have 20 to stop in
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +100,21 @@ class StepFolder:
         The workers of a run that was killed end a little after it.
         """
         patience = time.monotonic() + SECONDS_TO_END
-        while self.is_running() and time.monotonic() < patience:
-            facts = read_facts(self.running)
-            if facts.get("host") != socket.gethostname() or facts.get("process") == os.getpid():
-                return
+        while (process := self._other_process()) and time.monotonic() < patience:
             time.sleep(0.1)
-        facts = read_facts(self.running)
-        if not self.is_running() or facts["host"] != socket.gethostname():
-            return
-        if facts["process"] != os.getpid():
+        if process:
             raise UserError(
-                f"{self.series}: another run (process {facts['process']}) is at the step "
-                f"{self.step}. Wait for it, or stop it"
+                f"{self.series}: another run (process {process}) is at the step {self.step}. "
+                "Wait for it, or stop it"
             )
+
+    def _other_process(self) -> int | None:
+        """The process of this machine, if it isn't ours, that is at the step."""
+        facts = read_facts(self.running)
+        if facts.get("host") != socket.gethostname() or not self.is_running():
+            return None
+        process: int = facts["process"]
+        return None if process == os.getpid() else process
 
     def say_running(self) -> None:
         """Leave word that this process is at it."""
