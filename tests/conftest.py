@@ -1,5 +1,6 @@
 """What the tests share: reference data, random numbers, disks and limits that are too small."""
 
+import logging
 import os
 import resource
 import signal
@@ -19,6 +20,16 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the reference data (folder 'shared' beside the checkout) is not here")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def logging_is_put_back():
+    """Commands called in this process set the loggers up: undone after each test."""
+    root, house = logging.getLogger(), logging.getLogger("vitreous")
+    handlers, level = root.handlers[:], house.level
+    yield
+    root.handlers = handlers
+    house.setLevel(level)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Commands called as a user calls them, in this process."""
 
-import logging
 from dataclasses import dataclass
 
 import pytest
@@ -19,9 +18,7 @@ class Ended:
 
 @pytest.fixture
 def vitreous(capfd):
-    """vitreous("run", stack, ...) -> how it ended. Logging is put back afterwards."""
-    root, house = logging.getLogger(), logging.getLogger("vitreous")
-    handlers, level = root.handlers[:], house.level
+    """vitreous("run", stack, ...) -> how it ended."""
 
     def call(*words):
         capfd.readouterr()
@@ -29,6 +26,4 @@ def vitreous(capfd):
         told = capfd.readouterr()
         return Ended(code, told.err, told.out)
 
-    yield call
-    root.handlers = handlers
-    house.setLevel(level)
+    return call

@@ -1,6 +1,5 @@
 """vitreous.toml: what is kept of a command line, what goes before what, what is said of faults."""
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,6 @@ OPTIONS = SeriesSettings(
     AlignSettings(work_pixel=12),
     ReconstructSettings(binning=2, thickness="300nm", subset_start=(3, 4), view_weights=(1.0, 0.5)),
 )
-
-
-@pytest.fixture(autouse=True)
-def logging_is_put_back():
-    root, house = logging.getLogger(), logging.getLogger("vitreous")
-    handlers, level = root.handlers[:], house.level
-    yield
-    root.handlers = handlers
-    house.setLevel(level)
 
 
 def reconstruct(**options):

@@ -1,7 +1,5 @@
 """`vitreous run` on raw stacks: aligned first, each step done once, one failure never stops all."""
 
-import logging
-
 import numpy as np
 import pytest
 
@@ -18,15 +16,6 @@ from vitreous.records.images import facts_of
 from vitreous.records.tilt_series import Tilt, TiltSeries
 
 SMALL = {"size": (128, 120), "count": 9}  # too small to be aligned well, and quick
-
-
-@pytest.fixture(autouse=True)
-def logging_is_put_back():
-    root, house = logging.getLogger(), logging.getLogger("vitreous")
-    handlers, level = root.handlers[:], house.level
-    yield
-    root.handlers = handlers
-    house.setLevel(level)
 
 
 def write_raw(folder, name="ts"):

@@ -1,7 +1,6 @@
 """How far a project is, told from its files: done, failed and why, killed, not begun."""
 
 import json
-import logging
 import subprocess
 import sys
 
@@ -13,15 +12,6 @@ from vitreous.errors import FormatError
 from vitreous.pipeline.failures import why_and_what_to_do
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.state import state_of
-
-
-@pytest.fixture(autouse=True)
-def logging_is_put_back():
-    root, house = logging.getLogger(), logging.getLogger("vitreous")
-    handlers, level = root.handlers[:], house.level
-    yield
-    root.handlers = handlers
-    house.setLevel(level)
 
 
 @pytest.fixture
