@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitreous.simulate.scores import alignment_error
+from vitreous.simulate.scores import alignment_error, places_seen, points_in_ice
 
 
 @dataclass(frozen=True)
@@ -20,40 +20,15 @@ class Score:
     axis_degrees: float
 
 
-def slab_points(truth, count=7):
-    """(m, 3) px: a grid over the field and the thickness, on the slab's mean plane."""
-    half = np.array([0.44 * truth["nx"], 0.44 * truth["ny"], 0.45 * truth["thickness_px"]])
-    sides = [np.linspace(-half[i], half[i], count) for i in range(2)]
-    grid = np.meshgrid(*sides, [-half[2], 0, half[2]])
-    points = np.stack([g.ravel() for g in grid], 1)
-    along_x, along_y = np.tan(np.deg2rad([truth["slab_tilt_x_deg"], truth["slab_tilt_y_deg"]]))
-    points[:, 2] += along_x * points[:, 1] - along_y * points[:, 0]
-    return points
-
-
-def deformed(truth, view, points):
-    """Points (m, 3) px where the dose has moved them in a view."""
-    wave, at = truth["deformation"], points * truth["pixel"]
-    a, k, phase = (np.array(wave[key]) for key in ("a_angst", "k_rad_per_angst", "phase_rad"))
-    angle = k[:, :, 0, None] * at[:, 0] + k[:, :, 1, None] * at[:, 1] + phase[:, :, None]
-    moved = (a[:, :, None] * np.cos(angle)).sum(1).T
-    return points + view["deformation_f"] * moved / truth["pixel"]
-
-
-def simulated_score(truth, alignment, *, with_deformation=True):
+def simulated_score(truth, alignment):
     """Score of an alignment against a simulated series' truth, after the best similarity.
 
     The similarity may mirror the specimen (all tilts negated then): parallel projections can't
     tell. Points outside the image of a view are not counted.
     """
-    points = slab_points(truth)
+    points = points_in_ice(truth)
     views = [truth["tilts"][section] for section in alignment.sections]
-    seen = []
-    for view in views:
-        p = np.array(view["P"])
-        at = deformed(truth, view, points) if with_deformation else points
-        seen.append(at @ p[:2, :3].T + p[:2, 3])
-    error = alignment_error(alignment, points * alignment.pixel_size, np.array(seen))
+    error = alignment_error(alignment, points, places_seen(truth, views, points))
     axis = np.mean(alignment.axes_degrees - [view["axis"] for view in views])
     return Score(error.rms_px, error.per_view_px, float((axis + 90) % 180 - 90))
 

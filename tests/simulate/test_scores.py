@@ -5,9 +5,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from tests.phantom import densities, gaussian
+from vitreous.geometry.motions import box_points
 from vitreous.records.alignment import alignment_from_angles
 from vitreous.records.volume import Grid
-from vitreous.simulate.scores import alignment_error, dark_centre, grid_points
+from vitreous.simulate.scores import alignment_error, dark_centre
 
 
 @pytest.mark.parametrize("at", [(20.3, 17.8, 9.6), (15.0, 22.5, 10.25)])
@@ -39,7 +40,7 @@ def truth_and_alignment(rng, mirror=1):
         image_size=(200, 160),
         pixel_size=4.0,
     )
-    points = grid_points((300, 250, 120))
+    points = box_points((600, 500, 240), 5)
     rotation = Rotation.from_euler("xyz", (2, -3, 4), degrees=True).as_matrix() * [1, 1, mirror]
     shift = np.array([25.0, -40.0, 60.0])
     found = replace(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.simulate.shared_series import read_reference
+from vitreous.simulate.scores import places_seen, points_in_ice
 from vitreous.simulate.series import simulate_series
 from vitreous.simulate.settings import SimulateSettings
 from vitreous.simulate.truth import truth
@@ -41,20 +42,22 @@ def test_the_keys_are_those_of_the_reference(shared, told):
     assert ours == reference
 
 
-def test_the_matrices_project_beads_where_the_series_shows_them(series, told):
-    positions = np.array([bead["pos"] for bead in told["beads"]])
-    wave, pixel = told["deformation"], told["pixel"]
-    a, k, phase = (np.array(wave[key]) for key in ("a_angst", "k_rad_per_angst", "phase_rad"))
-    angles = np.einsum("cjk,mk->mcj", k, positions[:, :2] * pixel) + phase
-    motion = (a * np.cos(angles)).sum(-1) / pixel
-    true = series.pixels(positions * pixel)
+def test_the_truth_tells_where_the_series_shows_beads(series, told):
+    positions = np.array([bead["pos"] for bead in told["beads"]]) * told["pixel"]
+
+    seen = places_seen(told, told["tilts"], positions)
 
     assert len(positions) == round(400 * 1600 * 1200 / 1e8)
-    for tilt, places in zip(told["tilts"], true, strict=True):
-        matrix = np.array(tilt["P"])
-        moved = positions + tilt["deformation_f"] * motion
-        seen = moved @ matrix[:2, :3].T + matrix[:2, 3]
-        np.testing.assert_allclose(seen, places, atol=1e-4)
+    np.testing.assert_allclose(seen, series.pixels(positions), atol=1e-3)
+
+
+def test_points_in_the_ice_lie_in_the_ice(series, told):
+    points = points_in_ice(told)
+
+    above = points[:, 2] - series.sample.slab.middle(points[:, 0], points[:, 1])
+    assert np.abs(above).max() < SETTINGS.thickness_angstrom / 2 + SETTINGS.bend_angstrom
+    assert np.ptp(above) > 0.9 * SETTINGS.thickness_angstrom
+    assert np.ptp(points[:, :2], axis=0) == pytest.approx([0.88 * 1600, 0.88 * 1200])
 
 
 def test_what_is_listed_lies_in_the_field(told):

@@ -9,14 +9,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from vitreous.pipeline.project import StepFolder
+    from vitreous.pipeline.against_truth import Truth
     from vitreous.records.volume import Volume
-    from vitreous.simulate.scores import AlignmentError
-    from vitreous.simulate.series import SimulatedSeries
     from vitreous.simulate.settings import SimulateSettings
 
 SERIES = "TS_01"
-FIELD_SHARE = 0.44  # of the field, and of the ice's thickness, to each side is counted
 BINNING = 2  # of the tomogram: it's there to be looked at
 SMOOTH = 20.0  # angstrom
 
@@ -35,16 +32,13 @@ def demo(
     """
     from vitreous.cli.run import run
     from vitreous.cli.simulate import simulate
-    from vitreous.pipeline.project import StepFolder
     from vitreous.reconstruct.settings import ReconstructSettings
-    from vitreous.simulate.series import simulate_series
 
     session, project = folder / "session", folder / "project"
     settings = simulated()
     simulate(output=session, name=SERIES, settings=settings)
     run([session / f"{SERIES}.mrc"], project=project, settings=ReconstructSettings(binning=BINNING))
-    steps = (StepFolder(project, SERIES, step) for step in ("align", "reconstruct"))
-    print(found_against_truth(simulate_series(settings), *steps))
+    print(found_against_truth(session, project))
 
 
 def simulated() -> "SimulateSettings":
@@ -56,57 +50,50 @@ def simulated() -> "SimulateSettings":
     )
 
 
-def found_against_truth(series: "SimulatedSeries", align: "StepFolder", made: "StepFolder") -> str:
+def found_against_truth(session: Path, project: Path) -> str:
     """What was found against what is true, in lines."""
+    from vitreous.cli.tables import lined_up
+    from vitreous.pipeline.against_truth import table, truth_of
+    from vitreous.pipeline.project import StepFolder
+
+    truth = truth_of(SERIES, session)
+    align, made = (StepFolder(project, SERIES, step) for step in ("align", "reconstruct"))
+    stack, tomogram = session / f"{SERIES}.mrc", made.product(".mrc")
+    reasons = align.read_manifest()["left_out_tilts"].items()
+    left_out = "; ".join(f"tilt {tilt}, {why}" for tilt, why in reasons) or "none"
+    dark = ", ".join(str(tilt["section"] + 1) for tilt in truth["tilts"] if tilt["bad"] == "dark")
+    rows = [
+        *table(project, SERIES, stack, truth),
+        ("gold beads", beads_found(tomogram, stack, align.product(".xf"), truth)),
+        ("left out", f"{left_out}; truth: tilt {dark} is dark"),
+    ]
+    head = f"{SERIES} of {stack.parent}, found against truth:"
+    where = [f"Tomogram: {tomogram}", f"Report:   {project / 'report.html'}"]
+    return "\n".join(["", head, "", *lined_up(rows), "", *where])
+
+
+def beads_found(tomogram: Path, stack: Path, aligned: Path, truth: "Truth") -> str:
+    """How far the tomogram's gold is from where it belongs."""
     import numpy as np
 
     from vitreous.formats.alignments import read_alignment
+    from vitreous.formats.images import open_images
     from vitreous.formats.mrc import read_volume
+    from vitreous.pipeline.against_truth import placed, tilts_of
     from vitreous.records.images import facts_of
-    from vitreous.simulate.scores import alignment_error
 
-    found = read_alignment(align.product(".xf"), facts_of(series))
-    points = in_the_ice(series)
-    error = alignment_error(found, points, series.pixels(points)[found.sections])
-    beads = bead_distances(read_volume(made.product(".mrc")), series, error)
-    axis, true = found.axes_degrees.mean(), series.alignment.axes_degrees[found.sections].mean()
-    tilts = found.tilts_degrees - series.alignment.tilts_degrees[found.sections]
-    worst = np.argmax(error.per_view_px)
-    tilt, worst_px = found.sections[worst] + 1, error.per_view_px[worst]
-    reasons = align.read_manifest()["left_out_tilts"].items()
-    left_out = "; ".join(f"tilt {tilt}, {why}" for tilt, why in reasons) or "none"
-    count, rows, columns = series.shape
-    return f"""
-{SERIES}, {count} tilts of {columns} x {rows} px of {series.pixel_size:g} A, found against truth:
-
-tilt axis    {axis:.2f} degrees, truth {true:.2f} (the .mdoc says {series.settings.tilt_axis:.2f})
-tilt angles  rms {tilts.std():.2f} degrees apart
-alignment    rms {error.rms_px:.2f} px apart over the ice; worst tilt {tilt}: {worst_px:.2f} px
-gold beads   {len(beads)}, median {np.median(beads):.1f} A apart, worst {beads.max():.1f} A
-hand         {"that of the mirror image: WRONG" if error.mirrored else "right"}
-left out     {left_out}; truth: tilt {series.settings.dark} is dark
-
-Tomogram: {made.product(".mrc")}
-Report:   {made.project / "report.html"}"""
-
-
-def in_the_ice(series: "SimulatedSeries") -> "NDArray[np.float64]":
-    """(m, 3) angstrom: a grid over the field and the ice."""
-    import numpy as np
-
-    from vitreous.simulate.scores import grid_points
-
-    settings = series.settings
-    sides = [*(side * settings.pixel_size for side in settings.size), settings.thickness_angstrom]
-    points = grid_points(FIELD_SHARE * np.array(sides))
-    points[:, 2] += series.sample.slab.middle(points[:, 0], points[:, 1])
-    return points
+    alignment = read_alignment(aligned, facts_of(open_images(stack)))
+    error = placed(alignment, tilts_of(alignment, truth), truth)
+    beads = np.array([bead["pos"] for bead in truth["beads"]]) * truth["pixel"]
+    radius = truth["beads"][0]["radius_angst"]
+    apart = bead_distances(read_volume(tomogram), error.places(beads), radius)
+    return f"{len(apart)}, median {np.median(apart):.1f} A apart, worst {apart.max():.1f} A"
 
 
 def bead_distances(
-    volume: "Volume", series: "SimulatedSeries", error: "AlignmentError"
+    volume: "Volume", beads: "NDArray[np.float64]", radius: float
 ) -> "NDArray[np.float64]":
-    """(n,) angstrom between where the tomogram shows the beads and where they belong in it."""
+    """(n,) angstrom between the dark spots of a volume and where they belong in it."""
     import numpy as np
     from scipy.ndimage import gaussian_filter
 
@@ -114,9 +101,7 @@ def bead_distances(
 
     # noise and the fringes of the contrast transfer would move the spots
     smooth = gaussian_filter(volume.data.astype(np.float32), SMOOTH / volume.grid.voxel_size)
-    beads = [bead for bead in series.sample.beads if series.sample.in_field(bead.position)]
-    true = volume.grid.indices(error.places(np.array([bead.position for bead in beads])))
+    true = volume.grid.indices(beads)
     inside = ((true > 0) & (true < np.array(volume.grid.size) - 1)).all(1)
-    radius = beads[0].radius / volume.grid.voxel_size
-    found = [dark_centre(smooth, place, radius) for place in true[inside]]
+    found = [dark_centre(smooth, at, radius / volume.grid.voxel_size) for at in true[inside]]
     return volume.grid.voxel_size * np.linalg.norm(np.array(found) - true[inside], axis=1)

@@ -12,13 +12,17 @@ from vitreous.formats.images import open_images
 from vitreous.pipeline.project import StepFolder, read_facts
 from vitreous.records.alignment import Alignment
 from vitreous.records.images import facts_of
-from vitreous.simulate.scores import AlignmentError, alignment_error, grid_points
+from vitreous.simulate.scores import (
+    AlignmentError,
+    alignment_error,
+    places_seen,
+    points_in_ice,
+)
 
 Array = NDArray[np.float64]
 Truth = dict[str, Any]
 
 TRUTH = "truth.json"
-FIELD_SHARE = 0.44  # of the field, and of the ice's thickness, to each side is counted
 STEEP = 30.0  # degrees
 
 
@@ -101,6 +105,7 @@ def of_alignment(
     error = placed(alignment, true, truth)
     axis, true_axis = alignment.axes_degrees.mean(), np.mean([tilt["axis"] for tilt in true])
     tilts = alignment.tilts_degrees - [tilt["tilt"] for tilt in true]
+    mirrored = "that of the mirror image: WRONG" if error.mirrored else "right"
     yield (
         "tilt axis",
         f"{axis:.2f} degrees, truth {true_axis:.2f} (nominal {truth['nominal_axis']})",
@@ -114,17 +119,14 @@ def of_alignment(
             f"{alignment.sections[worst] + 1}: {error.per_view_px[worst]:.2f} px"
         ),
     )
+    yield "hand of it", mirrored
 
 
 def placed(alignment: Alignment, true: list[Truth], truth: Truth) -> AlignmentError:
     """The error of an alignment over a grid in the ice."""
-    pixel = truth["pixel"]
-    sides = np.array([truth["nx"] * pixel, truth["ny"] * pixel, truth["thickness_angst"]])
-    points = grid_points(FIELD_SHARE * sides)
-    matrices = np.array([tilt["P"] for tilt in true])
-    seen = points / pixel @ matrices[:, :2, :3].transpose(0, 2, 1) + matrices[:, None, :2, 3]
-    binned = pixel / alignment.pixel_size
-    return alignment_error(alignment, points, seen * binned)
+    points = points_in_ice(truth)
+    seen = places_seen(truth, true, points)
+    return alignment_error(alignment, points, seen * truth["pixel"] / alignment.pixel_size)
 
 
 # -- contrast transfer -----------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """How an alignment and a tomogram compare with the specimen that was simulated."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from vitreous.records.alignment import Alignment
 
 Array = NDArray[np.float64]
+Truth = Mapping[str, Any]
+
+COUNTED = np.array([0.44, 0.44, 0.45])  # of field and thickness to each side
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,11 +80,36 @@ def _fitted(
     return similarity(fit.x), float(fit.cost)
 
 
-def grid_points(half_sides: ArrayLike, count: int = 7) -> Array:
-    """(m, 3) a grid over a box about the origin: `count` points along x and y, three along z."""
-    x, y, z = np.asarray(half_sides, np.float64)
+# -- as truth.json has it --------------------------------------------------------------------------
+
+
+def points_in_ice(truth: Truth, count: int = 7) -> Array:
+    """(m, 3) angstrom: `count` points along x and y, three along z, on the slab's mean plane."""
+    size = np.array([truth["nx"], truth["ny"], truth["thickness_px"]]) * truth["pixel"]
+    x, y, z = COUNTED * size
     sides = np.linspace(-x, x, count), np.linspace(-y, y, count), [-z, 0, z]
-    return np.stack([side.ravel() for side in np.meshgrid(*sides)], 1)
+    points = np.stack([side.ravel() for side in np.meshgrid(*sides)], 1)
+    about_x, about_y = np.tan(np.deg2rad([truth["slab_tilt_x_deg"], truth["slab_tilt_y_deg"]]))
+    points[:, 2] += about_x * points[:, 1] - about_y * points[:, 0]
+    return points
+
+
+def places_seen(truth: Truth, tilts: Sequence[Truth], points: Array) -> Array:
+    """(n, m, 2) pixels (x, y) where tilts of truth["tilts"] show points (m, 3), angstrom.
+
+    The dose has moved them: X + deformation_f u(X).
+    """
+    wave, pixel = truth["deformation"], truth["pixel"]
+    a, k, phase = (np.array(wave[key]) for key in ("a_angst", "k_rad_per_angst", "phase_rad"))
+    angle = k[:, :, 0, None] * points[:, 0] + k[:, :, 1, None] * points[:, 1] + phase[:, :, None]
+    motion = (a[:, :, None] * np.cos(angle)).sum(1).T
+    moved = points + np.array([tilt["deformation_f"] for tilt in tilts])[:, None, None] * motion
+    matrices = np.array([tilt["P"] for tilt in tilts])[:, :2]
+    seen: Array = moved / pixel @ matrices[:, :, :3].transpose(0, 2, 1) + matrices[:, None, :, 3]
+    return seen
+
+
+# -- tomograms -------------------------------------------------------------------------------------
 
 
 def dark_centre(volume: NDArray[np.generic], near: ArrayLike, radius: float) -> Array:
