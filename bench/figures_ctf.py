@@ -86,8 +86,8 @@ def specimen(name: str) -> Figure:
     """A series of the simulated microscope."""
     errors, found = specimen_measured(name)
     hand = SPECIMENS[name].hand
-    holds = is_exact(errors) and abs(errors.bias) <= 100 and found.hand.hand == hand
-    return Figure(cells_of(errors, found, hand), holds)
+    exact = is_exact(errors) and abs(errors.bias) <= 100 and errors.astigmatism <= 100
+    return Figure(cells_of(errors, found, hand), exact and found.hand.hand == hand)
 
 
 CTF = Section(
