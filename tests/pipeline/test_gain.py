@@ -12,7 +12,7 @@ from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.movies import open_movie
 from vitreous.motion.gain import turned
 from vitreous.motion.gain_settings import GainSettings
-from vitreous.pipeline.gain import prepare_gain, spread, sum_movies
+from vitreous.pipeline.gain import prepare_gain, sum_movies
 
 STORED = {  # option -> how the true gain was stored (R3's README)
     "rot1": lambda gain: np.rot90(gain, 1),
@@ -216,8 +216,10 @@ def test_a_single_movie_is_halved_by_its_frames(tmp_path, rng):
 
 
 def test_few_movies_are_spread_over_the_session():
-    assert spread(list(range(100)), 4) == [0, 33, 66, 99]
-    assert spread([1, 2], 4) == [1, 2]
+    settings = GainSettings(most_movies=4)
+
+    assert settings.looked_at(list(range(100))) == [0, 33, 66, 99]
+    assert settings.looked_at([1, 2]) == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Settings of the gain reference: how it is turned onto the movies."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,3 +45,10 @@ class GainSettings(BaseModel):
     most_movies: Annotated[
         int, Field(ge=1, description="Movies that are looked at, spread over those given.")
     ] = 12
+
+    def looked_at(self, movies: Sequence[Path]) -> list[Path]:
+        """At most so many of the movies, evenly from first to last."""
+        last, most = len(movies) - 1, self.most_movies
+        if last < most:
+            return list(movies)
+        return [movies[round(k * last / max(1, most - 1))] for k in range(most)]

@@ -89,7 +89,7 @@ def prepare_gain(
         raise UserError("--auto takes the orientation from movies: name some with --movies")
     stored = read_gain(reference)
     require_gain(stored, str(reference))
-    summed = sum_movies(spread(movies, settings.most_movies), reading, progress) if movies else None
+    summed = sum_movies(settings.looked_at(movies), reading, progress) if movies else None
     listed = None
     if defects is not None:
         listed = read_defect_map(defects, summed.shape if summed else stored.shape)
@@ -146,14 +146,6 @@ def write_gain(prepared: PreparedGain, output: Path, pixel_size: float | None) -
         prepared.defects.sum(),
     )
     return [output, defects, picture]
-
-
-def spread(movies: Sequence[Path], most: int) -> list[Path]:
-    """At most so many of the movies, evenly from first to last."""
-    if len(movies) <= most:
-        return list(movies)
-    chosen = np.unique(np.linspace(0, len(movies) - 1, most).round().astype(int))
-    return [movies[k] for k in chosen]
 
 
 def sum_movies(

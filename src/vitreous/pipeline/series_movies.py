@@ -53,18 +53,10 @@ def make_gain(
 def gain_making(job: Job) -> tuple[list[Path], Making]:
     """The movies that the gain is held against, and what decides it."""
     movies = movies_of(job)
-    checked = spread(movies.session.files, movies.gain.most_movies)
+    checked = movies.gain.looked_at(movies.session.files)
     session = movies.session
     making = gain_of(reference_of(movies), session.defects, checked, movies.gain, movies.reading)
     return checked, making
-
-
-def spread(movies: tuple[Path, ...], most: int) -> list[Path]:
-    """At most so many, evenly from first to last."""
-    count = len(movies)
-    if count <= most:
-        return list(movies)
-    return [movies[round(k * (count - 1) / max(1, most - 1))] for k in range(most)]
 
 
 def reference_of(movies: MovieJob) -> Path:
