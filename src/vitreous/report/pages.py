@@ -44,7 +44,7 @@ KINDS = {  # by how a file's path ends; the first that fits
     ".xf": "alignment for IMOD: transforms",
     ".xtilt": "alignment for IMOD: x tilts",
     ".tlt": "alignment for IMOD: refined tilt angles",
-    "_tilts.txt": "alignment for IMOD: the sections used",
+    "_tilts.txt": "with it: sections used, thickness",
     ".aln": "alignment for AreTomo",
     ".star": "alignment for RELION 5",
     "manifest.json": "inputs, settings and findings of the step",
