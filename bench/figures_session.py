@@ -75,7 +75,8 @@ SESSION = Section(
     f"`vitreous simulate {' '.join(SIMULATED)}`, through all steps of `vitreous run`: RMS error "
     "of the frames' displacements and its ratio to the one claimed; RMS over the ice of where "
     "points are seen, the motion by the dose included; median error of the defocus up to "
-    f"{STEEP:g} degrees and RMS of error / claimed, of all; hand of the defocus (true: +1). Asked for: motion to "
+    f"{STEEP:g} degrees and RMS of error / claimed, of all; hand of the defocus (true: +1). Asked "
+    "for: motion to "
     f"{MOST_MOTION:g} px, alignment to {MOST_MISPLACED:g} px, defocus to {MOST_DEFOCUS:g} A in "
     "this small field, no wrong hand.",
     columns=("motion", "error / claimed", "alignment", "defocus", "error / claimed", "hand"),
