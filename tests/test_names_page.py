@@ -18,7 +18,8 @@ def options_of(command):
 
 
 def test_every_option_on_the_page_exists():
-    known = options_of("reconstruct") | options_of("convert")
+    commands = ("reconstruct", "convert", "align", "ctf", "motion", "newstack", "run")
+    known = set().union(*map(options_of, commands))
 
     named = set(re.findall(r"--[a-z][a-z-]+", PAGE.read_text()))
 
