@@ -55,7 +55,7 @@ def made(vitreous, series, tmp_path):
         ("aretomo", 2, (31.5 / 2, 27.5 / 2, 19.5 / 2)),
         ("relion", 2, (16, 14, 10)),
         ("house", 3, (10, 9, 6)),
-        ("relion", 3, (31 / 3, 27 / 3, 19 / 3)),
+        ("relion", 3, (32 / 3, 28 / 3, 20 / 3)),
     ],
 )
 def test_beads_lie_where_each_familys_grid_has_them(made, grid, binning, centre):

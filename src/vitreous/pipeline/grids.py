@@ -1,7 +1,9 @@
 """The grid of an output volume in the convention that a user asked for."""
 
+from typing import Literal
+
 from vitreous.formats import aretomo, imod, relion
-from vitreous.reconstruct.grid import adjusted, tomogram_grid
+from vitreous.reconstruct.grid import adjusted, require_voxels, tomogram_grid, unbinned_size
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
 from vitreous.records.volume import Grid
@@ -17,15 +19,25 @@ def output_grid(
     IMOD bins the images first and counts from the middle again; AreTomo and RELION keep index 0 on
     index 0, so that their centre of the unbinned volume is divided by the binning.
     """
-    grid = tomogram_grid(adjusted(alignment, settings, image_size), settings)
+    used = adjusted(alignment, settings, image_size)
+    if settings.grid == "relion":
+        return relion_grid(used, settings)
+    grid = tomogram_grid(used, settings)
     if settings.grid == "house":
         return grid
     if settings.grid == "imod":
         return Grid(grid.size, grid.voxel_size, imod.volume_centre(grid.size))
     bin_ = settings.binning
-    unbinned = (grid.size[0] * bin_, grid.size[1] * bin_, grid.size[2] * bin_)
-    if settings.grid == "relion":
-        x, y, z = relion.volume_centre(unbinned)
-    else:
-        x, y, z = aretomo.volume_centre(unbinned, "3" if settings.grid == "aretomo3" else "2")
-    return Grid(grid.size, grid.voxel_size, (x / bin_, y / bin_, z / bin_))
+    x, y, z = (int(side * bin_) for side in grid.size)
+    generation: Literal["2", "3"] = "3" if settings.grid == "aretomo3" else "2"
+    x_centre, y_centre, z_centre = aretomo.volume_centre((x, y, z), generation)
+    return Grid(grid.size, grid.voxel_size, (x_centre / bin_, y_centre / bin_, z_centre / bin_))
+
+
+def relion_grid(alignment: Alignment, settings: ReconstructSettings) -> Grid:
+    """RELION rounds x and y to voxels and cuts z; the centre is that of the unbinned sizes."""
+    bin_, unbinned = settings.binning, unbinned_size(alignment, settings)
+    size = int(unbinned[0] / bin_ + 0.5), int(unbinned[1] / bin_ + 0.5), int(unbinned[2] / bin_)
+    require_voxels(size, settings)
+    x, y, z = relion.volume_centre(unbinned)
+    return Grid(size, alignment.pixel_size * bin_, (x / bin_, y / bin_, z / bin_))

@@ -110,24 +110,36 @@ def tomogram_grid(alignment: Alignment, settings: ReconstructSettings) -> Grid:
     Sizes are given in unbinned pixels and divided by the binning. By default x and y have the
     image's sizes, exchanged where the tilt axis lies nearer to the image's x axis.
     """
+    binning = settings.binning
+    x, y, z = unbinned_size(alignment, settings)
+    size = int(x // binning), int(y // binning), int(z // binning)
+    require_voxels(size, settings)
+    return Grid(
+        size,
+        alignment.pixel_size * binning,
+        (size[0] // 2, size[1] // 2, size[2] // 2),
+    )
+
+
+def unbinned_size(alignment: Alignment, settings: ReconstructSettings) -> tuple[int, int, int]:
+    """(x, y, z) of the tomogram in pixels of the images."""
     axis = float(np.median(np.abs(np.sin(np.deg2rad(alignment.axes_degrees)))))
     columns, rows = alignment.image_size
     field = (rows, columns) if axis > np.sqrt(0.5) else (columns, rows)
-    size = [
-        _pixels(settings.width, field[0], alignment.pixel_size) // settings.binning,
-        _pixels(settings.height, field[1], alignment.pixel_size) // settings.binning,
-        round(thickness_angstrom(alignment, settings) / alignment.pixel_size) // settings.binning,
-    ]
+    return (
+        _pixels(settings.width, field[0], alignment.pixel_size),
+        _pixels(settings.height, field[1], alignment.pixel_size),
+        round(thickness_angstrom(alignment, settings) / alignment.pixel_size),
+    )
+
+
+def require_voxels(size: tuple[int, int, int], settings: ReconstructSettings) -> None:
+    """Raise a `UserError` for a side without a voxel, or one of so many that it is a mistake."""
     for name, voxels in zip(("width", "height", "thickness"), size, strict=True):
         if voxels < 1:
-            raise UserError(f"{name} is less than one voxel at binning {settings.binning}")
+            raise UserError(f"{name} is less than one voxel at binning {settings.binning:g}")
         if voxels > MOST_VOXELS:
             raise UserError(f"{name} is {voxels:.6g} voxels: is its unit right?")
-    return Grid(
-        (size[0], size[1], size[2]),
-        alignment.pixel_size * settings.binning,
-        (size[0] // 2, size[1] // 2, size[2] // 2),
-    )
 
 
 def _pixels(length: str | None, field: int, pixel_size: float) -> int:
@@ -143,6 +155,7 @@ def placed(grid: Grid, alignment: Alignment, settings: ReconstructSettings) -> G
     pixel_size = alignment.pixel_size
     x, y, z = grid.centre
     x += angstrom(settings.shift_x, pixel_size) / grid.voxel_size
+    y += angstrom(settings.shift_y, pixel_size) / grid.voxel_size
     z += angstrom(settings.shift_z, pixel_size) / grid.voxel_size
     if settings.full_image is not None:
         offset = _off_centre(settings.full_image, settings.subset_start, alignment.image_size)
@@ -157,6 +170,7 @@ def placed(grid: Grid, alignment: Alignment, settings: ReconstructSettings) -> G
             raise UserError(
                 f"rows {first} to {last} don't lie in 0 to {size[1] * settings.binning - 1}"
             )
-        y -= first // settings.binning
-        size = (size[0], last // settings.binning - first // settings.binning + 1, size[2])
+        begin, end = int(first // settings.binning), int(last // settings.binning)
+        y -= begin
+        size = (size[0], end - begin + 1, size[2])
     return Grid(size, grid.voxel_size, (x, y, z))

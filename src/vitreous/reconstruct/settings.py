@@ -34,6 +34,7 @@ class ReconstructSettings(BaseModel):
         Field(description="First and last row in y to make, unbinned pixels from 0."),
     ] = None
     shift_x: Annotated[Length, Field(description="Move the contents along x.")] = "0"
+    shift_y: Annotated[Length, Field(description="Move the contents along y.")] = "0"
     shift_z: Annotated[Length, Field(description="Move the contents along z.")] = "0"
     grid: Annotated[
         Literal["house", "imod", "aretomo", "aretomo3", "relion"],

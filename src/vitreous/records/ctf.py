@@ -9,7 +9,8 @@ class Ctf:
 
     defocus_u belongs to the direction astigmatism_degrees (from +x towards +y), defocus_v to the
     one across it. amplitude_contrast: share of 1; b_factor (A^2) damps as exp(-B k^2 / 4), k in
-    1/A. A point at height h along the beam has defocus - hand h, hand +1 or -1.
+    1/A; scale multiplies it, a tilt's share of the signal. A point at height h along the beam has
+    defocus - hand h, hand +1 or -1.
     """
 
     defocus_u: float
@@ -20,6 +21,7 @@ class Ctf:
     amplitude_contrast: float = 0.07
     phase_shift_degrees: float = 0.0
     b_factor: float = 0.0
+    scale: float = 1.0
     hand: int = 1
 
     @property
