@@ -20,8 +20,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vitreous.errors import UserError
-
 Array = NDArray[np.float64]
 
 Family = Literal["eman2", "relion"]
@@ -56,7 +54,7 @@ ALIASES: dict[Family, dict[str, str]] = {
 def point_group(name: str, family: Family) -> Array:
     """(n, 3, 3) rotations of the group that `family` calls `name`, the identity first.
 
-    Names are taken in either case; an unknown one, or one with mirrors, is a `UserError`.
+    Names are taken in either case; an unknown one, or one with mirrors, is a `ValueError`.
     """
     asked = name.strip().lower()
     found = re.fullmatch(r"([cd])([1-9]\d*)", asked)
@@ -69,7 +67,7 @@ def point_group(name: str, family: Family) -> Array:
     asked = ALIASES[family].get(asked, asked)
     if asked not in known:
         names = ", ".join([*known, *ALIASES[family]])
-        raise UserError(
+        raise ValueError(
             f"symmetry {name!r} is not known: it is cN or dN with a number N, or one of {names}"
         )
     return closure(known[asked])
