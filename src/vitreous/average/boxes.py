@@ -137,7 +137,7 @@ def _inside(
 ) -> NDArray[np.bool_]:
     margin = settings.size * settings.binning / 2
     size = np.array(tilted.alignment.image_size)
-    inside: NDArray[np.bool_] = ((seen > margin) & (seen < size - margin)).all(-1)
+    inside = np.all((seen > margin) & (seen < size - margin), axis=-1)
     shown = tilted.particles.visible
     return inside if shown is None else inside & shown[:, section]
 
