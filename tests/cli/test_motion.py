@@ -73,6 +73,19 @@ def test_star_and_json_say_the_same(folder, tmp_path):
     assert said["standard_error"] > 0
 
 
+def test_frames_are_summed_with_their_doses_as_motioncors_list_says(folder, tmp_path):
+    listed = tmp_path / "FmIntFile.txt"
+    listed.write_text("2 1 0.5\n3 3 0.5\n")
+
+    code = run(folder / "two.tif", "--output", tmp_path, "--fm-int-file", listed)
+
+    assert code == 0
+    said = json.loads((tmp_path / "two.json").read_text())
+    assert (said["frame_count"], said["doses"]) == (3, [0.5, 0.5, 1.5])
+    assert said["dose_per_frame"] == pytest.approx(2.5 / 3)
+    assert "0.833333" in (tmp_path / "two.star").read_text()
+
+
 def test_a_broken_movie_is_named_and_the_others_go_on(folder, tmp_path, capsys):
     broken = tmp_path / "broken.mrc"
     broken.write_bytes((folder / "one.mrc").read_bytes()[:-5000])

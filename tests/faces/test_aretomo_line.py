@@ -70,7 +70,6 @@ def test_the_first_of_two_counts(caplog):
     ("words", "said"),
     [
         ("-FmInfFile a", "-FmInfFile is no option of AreTomo's"),
-        ("-FmIntFile a.txt", "-FmIntFile is no option of AreTomo's"),  # it is MotionCor's
         ("-TiltAxes 80", "is it -TiltAxis?"),
         ("a.mrc", "'a.mrc' stands before any option"),
         ("-VolZ", "-VolZ needs a value: PIXELS"),

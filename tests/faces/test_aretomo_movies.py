@@ -31,9 +31,14 @@ def test_fm_int_groups_raw_frames_as_aretomo3_does(shared):
         ("-FmInt 4", [4, 4, 4, 4, 4, 5]),
         ("-FmInt 0", [3, 3, 3, 3, 3, 3, 3, 4]),  # 1.2 e/A^2 in the .mdoc
         ("-FmInt 0 -FmDose 0.02", [7, 7, 11]),
+        ("-FmInt 4 -FmIntFile frames.txt", [2, 2, 5, 5, 5, 6]),
     ],
 )
-def test_movies_of_a_series_are_read_in_the_frames_of_fm_int(tmp_path, options, frames):
+def test_movies_of_a_series_are_read_in_the_frames_of_fm_int(
+    tmp_path, monkeypatch, options, frames
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "frames.txt").write_text("5 2\n20 5\n")
     names = ["a.eer", "b.eer", "c.eer"]
     for name in names:
         write_eer(tmp_path / name, [packed([(5, 0)], 32 * 24, 7, 4)] * 25, (32, 24))

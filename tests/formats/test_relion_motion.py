@@ -126,6 +126,16 @@ def test_relions_columns_hold_what_they_name(tmp_path):
     assert float(ways["rlnAccumMotionEarly"]) == 0  # 3 + 1.5 e/A^2 at the second frame's end
 
 
+def test_early_motion_ends_by_the_dose_of_each_frame():
+    motion = motion_with(False)  # frames 1, 2, 3, 4, 6 of 8, from 0
+    doses = (0.5, 0.5, 0.5, 0.5, 2.0, 2.0, 2.0, 2.0)  # after them: 0.5, 1, 1.5, 2, 4, 6, 8, 10
+
+    ways = relion_motion.accumulated(motion, Exposure(1.25, doses=doses))
+
+    steps = np.linalg.norm(np.diff(motion.displacements, axis=0), axis=1) / 1.7
+    assert float(ways["rlnAccumMotionEarly"]) == pytest.approx(steps[:3].sum(), rel=1e-5)
+
+
 def test_a_local_model_of_another_length_is_refused(tmp_path):
     path = tmp_path / "m.star"
     relion_motion.write(motion_with(True), path, movie=tmp_path / "m.tif")

@@ -9,6 +9,9 @@ import pytest
 
 from tests.motion.movies import TWENTY, Scene, errors_px, made, measured
 from vitreous.errors import UserError
+from vitreous.kernels.dose import amplitude_of_exposure
+from vitreous.motion.dose import frame_weights
+from vitreous.motion.group import group_starts
 from vitreous.motion.movie import correct_motion, measure_motion
 from vitreous.motion.settings import MotionSettings
 from vitreous.motion.weights import signal_and_noise
@@ -237,6 +240,39 @@ def test_frames_of_little_dose_are_aligned_in_groups():
     assert whole < 0.5  # what happens within a group is more than the error
     by_dose = measure_motion(movie, MotionSettings(local=False), Exposure(0.04))
     assert by_dose.group == 4
+
+
+@pytest.mark.parametrize(
+    ("doses", "starts"),
+    [
+        ([0.05] * 12, [0, 3, 6, 9]),
+        ([0.05] * 10, [0, 3, 6]),
+        ([0.05] * 7, [0, 2, 4]),  # three groups at least
+        ([0.05] * 3 + [0.2] * 3, [0, 3, 4, 5]),
+        ([0.2] * 3 + [0.05] * 4, [0, 1, 2, 3]),
+        ([0.0] * 4, [0, 1, 2, 3]),
+    ],
+)
+def test_groups_go_by_the_dose_of_each_frame(doses, starts):
+    exposure = Exposure(float(np.mean(doses)), doses=tuple(doses))
+
+    found = group_starts(np.arange(len(doses)), MotionSettings(), exposure)
+
+    assert found.tolist() == starts
+
+
+def test_frames_of_differing_dose_are_weighted_by_what_each_has_and_had():
+    doses, frames = (0.5, 0.5, 3.0, 3.0), np.array([1, 2, 3])
+    k = np.array([0.02, 0.1, 0.2])
+
+    weights = frame_weights(k, Exposure(1.75, 4.0, 300.0, doses), frames)
+
+    shown = np.array(
+        [amplitude_of_exposure(k, had, dose) for had, dose in ((4.5, 0.5), (5.0, 3.0), (8.0, 3.0))]
+    )
+    np.testing.assert_allclose(weights / weights[0], shown / shown[0])
+    alike = frame_weights(k, Exposure(1.0), frames)
+    np.testing.assert_allclose(frame_weights(k, Exposure(1.0, doses=(1.0,) * 4), frames), alike)
 
 
 def test_sums_are_binned_by_cropping_their_transforms(small):

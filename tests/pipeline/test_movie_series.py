@@ -7,7 +7,9 @@ from tests.formats.eer_files import packed, write_eer
 from vitreous.errors import UserError
 from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.tiff import write_tiff_stack
+from vitreous.motion.settings import MotionSettings
 from vitreous.pipeline.inputs import MicroscopeInput
+from vitreous.pipeline.movie_makings import motion_of
 from vitreous.pipeline.movie_series import open_movies
 from vitreous.pipeline.session import Files, Notes, find_session
 
@@ -80,6 +82,34 @@ def test_eer_movies_have_the_cameras_size_and_pixel_whatever_they_are_rendered_a
     assert found.series.image_size == SIZE
     assert found.pixel_size == pytest.approx(1.54)  # the file's own
     assert [movie.frames for movie in found.movies] == [8] * 3
+
+
+def test_a_list_of_frames_tells_the_dose_of_a_tilt(series, tmp_path):
+    listed = tmp_path / "frames.txt"
+    listed.write_text("2 1 0.5\n2 2 0.5\n")
+    how = MovieSettings(fm_int_file=listed)
+
+    by_list = series("PixelSpacing = 2", "ExposureDose = 9", reading=how)
+    by_option = series("PixelSpacing = 2", reading=how, given=MicroscopeInput(dose_per_tilt=3.0))
+
+    assert [tilt.dose for tilt in by_list.series.tilts] == [2.0] * 3
+    assert [tilt.dose for tilt in by_option.series.tilts] == [3.0] * 3
+
+
+def test_the_list_of_frames_decides_averages_by_what_it_says(series, tmp_path):
+    listed, copy = tmp_path / "frames.txt", tmp_path / "copy.txt"
+    listed.write_text("4 2 0.5\n")
+    copy.write_text("4 2 0.5\n")
+    found = series("PixelSpacing = 2")
+
+    def decided(path):
+        reading = MovieSettings(fm_int_file=path)
+        return motion_of(found, "", MotionSettings(), reading).fingerprint
+
+    before = decided(listed)
+    assert decided(copy) == before
+    listed.write_text("4 1 0.5\n")
+    assert decided(listed) != before
 
 
 def test_movies_of_one_name_but_for_their_ending_are_refused(series, tmp_path):

@@ -79,8 +79,7 @@ def motion(
                 failed.append(path)
                 continue
             log.info("%s: %s", product, in_words(found.motion))
-            exposure = facts.exposure(found.motion.frame_count)
-            rows.append(relion_motion.row_of(product, found.motion, exposure))
+            rows.append(relion_motion.row_of(product, found.motion, found.exposure))
         if rows:
             overview = output / "corrected_micrographs.star"
             relion_motion.write_overview(overview, rows, found.sums.pixel_size, facts.kv)

@@ -111,8 +111,8 @@ def with_dose_of_frames(line: Line, movies: MovieJob) -> MovieJob:
 
 def with_integration(movies: MovieJob, name: str) -> MovieJob:
     """With -FmInt 0 the raw frames in a frame are those that the first EER movie asks for."""
-    first = movies.session.files[0]
-    if movies.reading.eer_group is not None or not is_eer(first):
+    first, reading = movies.session.files[0], movies.reading
+    if reading.eer_group is not None or reading.fm_int_file is not None or not is_eer(first):
         return movies
     series = open_movies(
         name, movies.session, movies.given, movies.given.pixel_size, movies.reading
@@ -168,7 +168,12 @@ def reading_of(line: Line) -> MovieSettings:
     upsampling = {1: 1, 2: 2, 3: 4}[line.choice("EerSampling", 1, (1, 2, 3))]
     grouped = line.whole("FmInt", USUAL_INTEGRATION) or None
     return MovieSettings.model_validate(
-        {"eer_upsampling": upsampling, "eer_group": grouped, "eer_join_rest": True}
+        {
+            "eer_upsampling": upsampling,
+            "eer_group": grouped,
+            "eer_join_rest": True,
+            "fm_int_file": line.path("FmIntFile"),
+        }
     )
 
 

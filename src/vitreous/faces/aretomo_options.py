@@ -303,6 +303,14 @@ OPTIONS = (
         form="movies",
     ),
     Option(
+        "FmIntFile",
+        "FILE",
+        "MotionCor's list of raw frames that are summed, of any movie, with their doses; goes "
+        "before -FmInt. AreTomo3 has no such option.",
+        "differs",
+        "movies",
+    ),
+    Option(
         "Group",
         "GLOBAL LOCAL",
         "Frames that are aligned as one, the first number. Default: as many as bring 0.15 e/A^2.",

@@ -18,6 +18,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from vitreous.errors import FormatError, UserError, VitreousError
+from vitreous.formats.fm_int import integrated_groups, read_fm_int
 from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.tiff import DAMAGE, EER_COMPRESSIONS, require_last_page
 
@@ -195,8 +196,7 @@ def open_eer(
         )
     if dose is None and header.electrons_per_pixel:
         dose = header.electrons_per_pixel / known**2
-    group = frames_in_a_group(header.raw_frames, settings, dose, path)
-    groups = raw_groups(header.raw_frames, group, settings.eer_join_rest)
+    groups = groups_for(header.raw_frames, settings, dose, path)
     up = settings.eer_upsampling
     movie = EerMovie(path, header, groups, up, known / up)
     if movie.left_out:
@@ -205,10 +205,20 @@ def open_eer(
             path,
             header.raw_frames,
             movie.shape[0],
-            group,
+            len(groups[0]),
             movie.left_out,
         )
     return movie
+
+
+def groups_for(
+    raw_frames: int, settings: MovieSettings, dose: float | None = None, path: Path | None = None
+) -> list[range]:
+    """The raw frames of each frame, as the settings say; dose: e/A^2 of the whole movie."""
+    if settings.fm_int_file is not None:
+        return integrated_groups(read_fm_int(settings.fm_int_file), raw_frames)
+    group = frames_in_a_group(raw_frames, settings, dose, path)
+    return raw_groups(raw_frames, group, settings.eer_join_rest)
 
 
 def raw_groups(raw_frames: int, group: int, join_rest: bool = False) -> list[range]:

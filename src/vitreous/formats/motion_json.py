@@ -34,6 +34,7 @@ def as_mapping(motion: Motion, exposure: Exposure | None = None) -> dict[str, An
         "image_size": list(motion.image_size),
         "pixel_size": motion.pixel_size,
         "dose_per_frame": exposure.dose_per_frame if exposure else None,
+        "doses": list(exposure.doses) if exposure and exposure.doses else None,
         "pre_exposure": exposure.pre_exposure if exposure else None,
         "voltage_kv": exposure.voltage_kv if exposure else None,
         "group": motion.group,

@@ -1,5 +1,6 @@
 """How movies are read: what a file of frames leaves open."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,6 +27,12 @@ class MovieSettings(BaseModel):
         Field(description="Count raw frames of an EER movie that are too few for another frame "
               "into the last one, in place of leaving them out."),
     ] = False  # fmt: skip
+    fm_int_file: Annotated[
+        Path | None,
+        Field(description="MotionCor's -FmIntFile: lines of 'FRAMES SIZE [DOSE]', raw frames of a "
+              "movie that are summed in groups of SIZE, e/A^2 of each. Goes before --eer-group, "
+              "--eer-dose and the dose of a movie."),
+    ] = None  # fmt: skip
     eer_upsampling: Annotated[
         Literal[1, 2, 4],
         AsNumber,

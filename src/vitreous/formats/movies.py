@@ -5,6 +5,7 @@ ask at the same time, see `kernels.ahead.read_ahead`.
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from vitreous.errors import FormatError, UnknownFormatError
 from vitreous.formats.eer import EerMovie, is_eer, open_eer
+from vitreous.formats.fm_int import integrated_groups, raw_doses, read_fm_int
 from vitreous.formats.images import MRC_SUFFIXES
 from vitreous.formats.kinds import Kind, kind_of
 from vitreous.formats.movie_settings import MovieSettings
@@ -48,7 +50,40 @@ class FourBitMovie:
         self._stack.close()
 
 
-Movie = MrcStack | TiffStack | FourBitMovie | EerMovie
+Stored = MrcStack | TiffStack | FourBitMovie
+
+
+class SummedMovie:
+    """A movie whose frames are sums of stored ones; groups: the stored frames of each."""
+
+    def __init__(self, stored: Stored, groups: Sequence[range]) -> None:
+        self.path, self.pixel_size, self.groups = stored.path, stored.pixel_size, groups
+        self._stored = stored
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(frames, y, x)."""
+        _, rows, columns = self._stored.shape
+        return len(self.groups), rows, columns
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of a pixel."""
+        return np.dtype(np.float32)
+
+    def read(self, index: int) -> NDArray[np.float32]:
+        """Frame `index` (y, x)."""
+        image = np.zeros(self.shape[1:], np.float32)
+        for stored in self.groups[index]:
+            image += self._stored.read(stored)
+        return image
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stored.close()
+
+
+Movie = Stored | EerMovie | SummedMovie
 
 
 def open_movie(
@@ -64,6 +99,18 @@ def open_movie(
     """
     settings = settings or MovieSettings()
     kind = kind_of(path)
+    if kind is Kind.TIFF and is_eer(path):
+        return open_eer(path, settings, pixel_size, dose)
+    stored = _opened_stored(path, kind, settings, pixel_size)
+    if settings.fm_int_file is None:
+        return stored
+    lines = read_fm_int(settings.fm_int_file)
+    return SummedMovie(stored, integrated_groups(lines, stored.shape[0]))
+
+
+def _opened_stored(
+    path: Path, kind: Kind, settings: MovieSettings, pixel_size: float | None
+) -> Stored:
     if kind is Kind.MRC or (kind is Kind.BINARY and path.suffix in MRC_SUFFIXES):
         return open_stack(path, pixel_size)
     if kind is not Kind.TIFF:
@@ -72,8 +119,6 @@ def open_movie(
             path=path,
             hint="Movies are read from TIFF, MRC and EER files.",
         )
-    if is_eer(path):
-        return open_eer(path, settings, pixel_size, dose)
     stack = open_tiff_stack(path, pixel_size)
     return FourBitMovie(stack) if _has_four_bits(stack, settings) else stack
 
@@ -97,9 +142,36 @@ def _has_four_bits(stack: TiffStack, settings: MovieSettings) -> bool:
     return True
 
 
+def raw_frames_of(movie: Movie) -> int:
+    """How many frames, of an EER movie raw ones, the file of a movie has."""
+    if isinstance(movie, EerMovie):
+        return movie.header.raw_frames
+    return movie.groups[-1].stop if isinstance(movie, SummedMovie) else movie.shape[0]
+
+
+def frame_doses(
+    movie: Movie, settings: MovieSettings, dose: float | None
+) -> NDArray[np.float64] | None:
+    """e/A^2 of each frame: of its raw ones, which have the same of the whole movie's `dose`.
+
+    What -FmIntFile says goes before; None where nobody says a dose.
+    """
+    raw_frames = raw_frames_of(movie)
+    of_raw = None
+    if settings.fm_int_file is not None:
+        of_raw = raw_doses(read_fm_int(settings.fm_int_file), raw_frames)
+    if of_raw is None:
+        if dose is None:
+            return None
+        of_raw = np.full(raw_frames, dose / raw_frames)
+    if not isinstance(movie, EerMovie | SummedMovie):
+        return of_raw
+    return np.array([of_raw[group.start : group.stop].sum() for group in movie.groups])
+
+
 def require_frames(movie: Movie, expected: int) -> None:
     """Raise a `FormatError` where a movie has other than the recorded number of (raw) frames."""
-    found = movie.header.raw_frames if isinstance(movie, EerMovie) else movie.shape[0]
+    found = raw_frames_of(movie)
     if found != expected:
         raise FormatError(
             f"{expected} frames were recorded, {found} are in the file",

@@ -83,8 +83,8 @@ def accumulated(motion: Motion, exposure: Exposure | None) -> dict[str, str]:
     steps = np.linalg.norm(np.diff(motion.displacements, axis=0), axis=1) / motion.pixel_size
     early = np.zeros(len(steps), bool)
     if exposure is not None:
-        had = exposure.pre_exposure + exposure.dose_per_frame * (motion.frames[1:] + 1)
-        early = had <= EARLY_DOSE
+        later = motion.frames[1:]
+        early = exposure.before(later) + exposure.of(later) <= EARLY_DOSE
     parts = {"Total": steps.sum(), "Early": steps[early].sum(), "Late": steps[~early].sum()}
     return {f"rlnAccumMotion{name}": f"{way:.6f}" for name, way in parts.items()}
 

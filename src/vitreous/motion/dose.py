@@ -22,14 +22,9 @@ EXACT = 3e-3  # largest error of a weight
 
 def frame_weights(k: Array, exposure: Exposure, frames: NDArray[np.intp]) -> Array:
     """(frames, len(k)) weights at k in 1/A; frames: their numbers in the movie, from 0."""
-    dose = exposure.dose_per_frame
+    doses = zip(exposure.before(frames), exposure.of(frames), strict=True)
     shown = np.array(
-        [
-            amplitude_of_exposure(
-                k, exposure.pre_exposure + frame * dose, dose, exposure.voltage_kv
-            )
-            for frame in frames
-        ]
+        [amplitude_of_exposure(k, had, dose, exposure.voltage_kv) for had, dose in doses]
     )
     weights: Array = shown * np.sqrt(len(frames) / (shown**2).sum(0))
     return weights

@@ -15,7 +15,7 @@ from vitreous.errors import UserError
 from vitreous.kernels.machine import use_threads
 from vitreous.motion.band import Band, Floats, band_for, edge_window
 from vitreous.motion.frames import frames_of
-from vitreous.motion.group import group_size, grouped, ungrouped
+from vitreous.motion.group import group_starts, grouped, largest_group, ungrouped
 from vitreous.motion.local import align_patches
 from vitreous.motion.settings import MotionSettings
 from vitreous.motion.sums import Sums, sum_frames
@@ -36,10 +36,11 @@ DARK = 0.1  # of the median frame's counts: a frame with less isn't used
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CorrectedMovie:
-    """A movie's sums and the motion that was taken out of them."""
+    """A movie's sums and the motion that was taken out of them; exposure: where it is known."""
 
     sums: Sums
     motion: Motion
+    exposure: Exposure | None = None
 
 
 def correct_motion(
@@ -62,7 +63,7 @@ def correct_motion(
         threads,
         lambda done, total: progress(share // 2 + done if done < total else share, share),
     )
-    return CorrectedMovie(sums, motion)
+    return CorrectedMovie(sums, motion, exposure)
 
 
 def measure_motion(
@@ -82,14 +83,15 @@ def measure_motion(
     band = band_for((rows, columns), movie.pixel_size, finest)
     wanted = chosen_frames(count, settings)
     frames, spectra = lit_spectra(movie, wanted, band, threads, progress)
-    group = group_size(len(frames), settings, exposure)
-    spectra = grouped(spectra, group)
+    starts = group_starts(frames, settings, exposure)
+    group = largest_group(starts, len(frames))
+    spectra = grouped(spectra, starts)
     if len(spectra) < 2:
         still = np.zeros((len(frames), 2))
         return Motion(frames, count, still, (columns, rows), movie.pixel_size, group=group)
 
     found = align_frames(spectra, band, settings)
-    to_frames = ungrouped(len(frames), group)
+    to_frames = ungrouped(len(frames), starts)
     motion = Motion(
         frames=frames,
         frame_count=count,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SAME = 1e-6  # relative difference of doses that is none
+
 
 class MovieFacts(BaseModel):
     """What is known of movies, where their files don't say it."""
@@ -42,13 +44,15 @@ class MovieFacts(BaseModel):
     ] = 0.0
     kv: Annotated[float, Field(gt=0, le=2000, description="Voltage, kV.")] = 300.0
 
-    def exposure(self, frames: int) -> "Exposure | None":
-        """The same of a movie of so many frames."""
+    def exposure(self, doses: "NDArray[np.float64] | None") -> "Exposure | None":
+        """The same of a movie whose frames have such doses."""
         from vitreous.records.motion import Exposure
 
-        if self.dose is None:
+        if doses is None:
             return None
-        return Exposure(self.dose / frames, self.pre_exposure, self.kv)
+        differ = float(doses.max() - doses.min()) > SAME * float(doses.max())
+        by_frame = tuple(doses.tolist()) if differ else None
+        return Exposure(float(doses.mean()), self.pre_exposure, self.kv, by_frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,13 +100,13 @@ def correct_movie(
     for RELION, NAME.json and NAME.png.
     """
     from vitreous.formats import motion_json, relion_motion
-    from vitreous.formats.movies import open_movie
+    from vitreous.formats.movies import frame_doses, open_movie
     from vitreous.motion.frames import CorrectedFrames
     from vitreous.motion.movie import correct_motion
     from vitreous.report.motion import write_motion_picture
 
     movie = open_movie(path, reading, facts.pixel_size, facts.dose)
-    exposure = facts.exposure(movie.shape[0])
+    exposure = facts.exposure(frame_doses(movie, reading, facts.dose))
     frames = CorrectedFrames(movie, gain.gain, gain.defects)
     found = correct_motion(frames, settings, exposure, threads, progress)
     movie.close()

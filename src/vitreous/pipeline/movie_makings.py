@@ -16,7 +16,7 @@ from vitreous.records.tilt_series import TiltSeries
 
 # Another as soon as the same inputs and settings give other products.
 GAIN_VERSION = 1
-MOTION_VERSION = 1
+MOTION_VERSION = 2
 NEWSTACK_VERSION = 1
 CTF_VERSION = 1
 
@@ -35,8 +35,9 @@ def gain_of(
             "reference": file_facts(reference),
             "defects": None if defects is None else file_facts(defects),
             **{f"movie {path.name}": file_facts(path) for path in movies},
+            **grouping_of(reading),
         },
-        settings={**settings.model_dump(), **reading.model_dump()},
+        settings={**settings.model_dump(), **numbers_of(reading)},
         changed=changed(settings, reading),
     )
 
@@ -59,8 +60,9 @@ def movie_of(
             "voltage_kv": series.voltage_kv,
             "dose": movie.tilt.dose,
             "pre_exposure": movie.tilt.pre_exposure,
+            **grouping_of(reading),
         },
-        settings={**settings.model_dump(), **reading.model_dump()},
+        settings={**settings.model_dump(), **numbers_of(reading)},
         changed=changed(settings, reading),
     )
 
@@ -73,7 +75,7 @@ def motion_of(
     return Making(
         version=MOTION_VERSION,
         inputs={name: making.fingerprint for name, making in makings.items()},
-        settings={**settings.model_dump(), **reading.model_dump()},
+        settings={**settings.model_dump(), **numbers_of(reading)},
         changed=changed(settings, reading),
     )
 
@@ -114,6 +116,17 @@ def ctf_of(
         settings=settings.model_dump(),
         changed=changed(settings),
     )
+
+
+def grouping_of(reading: MovieSettings) -> dict[str, Any]:
+    """The list of frames that are summed, where one is given: by what it says."""
+    path = reading.fm_int_file
+    return {} if path is None else {"fm_int_file": file_facts(path)}
+
+
+def numbers_of(reading: MovieSettings) -> dict[str, Any]:
+    """The settings of reading, less the path of that list."""
+    return reading.model_dump(exclude={"fm_int_file"})
 
 
 def changed(*models: Any) -> dict[str, Any]:

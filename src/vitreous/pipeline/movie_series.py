@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitreous.errors import UserError, VitreousError
+from vitreous.formats.fm_int import raw_doses, read_fm_int
 from vitreous.formats.mdoc_series import movie_pixel_size, own_frames, tilt_series
 from vitreous.formats.movie_settings import MovieSettings
-from vitreous.formats.movies import open_movie
+from vitreous.formats.movies import open_movie, raw_frames_of
 from vitreous.pipeline.inputs import UNSET, MicroscopeInput, as_given
 from vitreous.pipeline.session import Session
 from vitreous.records.tilt_series import Tilt, TiltSeries
@@ -77,7 +78,7 @@ def open_movies(
             path=path,
             pixel_size=known,
             image_size=size,
-            dose_per_tilt=given.dose_per_tilt,
+            dose_per_tilt=given.dose_per_tilt or listed_dose(session, reading),
         ),
         given,
     )
@@ -109,6 +110,22 @@ def first_readable(
         finer = upsampling(path, reading)
         return (columns // finer, rows // finer), own_pixel_size(path, reading)
     raise UserError(f"none of {len(faults)} movies can be read: {faults[0]}")
+
+
+def listed_dose(session: Session, reading: MovieSettings) -> float | None:
+    """e/A^2 of a movie by the doses of its raw frames in the -FmIntFile; None where it has none."""
+    if reading.fm_int_file is None:
+        return None
+    lines = read_fm_int(reading.fm_int_file)
+    for path in session.files:
+        try:
+            movie = open_movie(path, undosed(reading), pixel_size=1.0)
+        except VitreousError:
+            continue
+        movie.close()
+        doses = raw_doses(lines, raw_frames_of(movie))
+        return None if doses is None else float(doses.sum())
+    return None
 
 
 def own_pixel_size(path: Path, reading: MovieSettings) -> float | None:

@@ -10,11 +10,27 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What is known of a movie's dose, e/A^2: of each frame, and before the first."""
+    """What is known of a movie's dose, e/A^2: of each frame, and before the first.
+
+    doses: of each frame of the movie, where they differ; then dose_per_frame is their mean.
+    """
 
     dose_per_frame: float
     pre_exposure: float = 0.0
     voltage_kv: float = 300.0
+    doses: tuple[float, ...] | None = None
+
+    def of(self, frames: NDArray[np.intp]) -> Array:
+        """e/A^2 of frames, counted from 0."""
+        if self.doses is None:
+            return np.full(len(frames), self.dose_per_frame)
+        return np.asarray(self.doses, np.float64)[frames]
+
+    def before(self, frames: NDArray[np.intp]) -> Array:
+        """e/A^2 that the specimen had before these frames."""
+        if self.doses is None:
+            return self.pre_exposure + np.asarray(frames, np.float64) * self.dose_per_frame
+        return self.pre_exposure + (np.cumsum(self.doses) - self.doses)[frames]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +54,8 @@ class Motion:
     (n, 2): of the whole frame, x and y, angstrom; image_size (x, y) px. standard_error: expected
     error of a displacement (length of the vector, RMS over the frames), angstrom; None where
     nothing could be measured. local: None where there is none or the movie can't prove it;
-    log_evidence: for local motion, None where it wasn't looked for. group: frames aligned as one.
+    log_evidence: for local motion, None where it wasn't looked for. group: the most frames aligned
+    as one.
     """
 
     frames: NDArray[np.intp]
