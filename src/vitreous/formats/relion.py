@@ -136,11 +136,15 @@ def alignment_to_matrices(
 
 def read(path: Path, told: Told = NOTHING, *, tomogram: str | None = None) -> Alignment:
     """Read one tomogram's alignment of a set (of either version), or of a series' own table."""
-    found = read_tomogram(path, tomogram)
+    return alignment_of(read_tomogram(path, tomogram), path, told)
+
+
+def alignment_of(found: Tomogram, path: Path, told: Told = NOTHING) -> Alignment:
+    """The alignment of a tomogram that was read from the set `path`."""
+    require_images(found)
     sections, total = sections_of(found.tilts, told, path)
     facts = settled(path, told, sections=total, pixel_size=found.pixel_size)
-    by_matrix = all(label in found.tilts for label in MATRIX[:3]) and found.size is not None
-    if by_matrix:
+    if is_by_matrix(found):
         alignment = _read_matrices(found, facts, sections)
     else:
         alignment = _read_angles(found, facts, sections)
@@ -149,12 +153,31 @@ def read(path: Path, told: Told = NOTHING, *, tomogram: str | None = None) -> Al
     return replace(alignment, thickness_angstrom=found.size[2] * facts.pixel_size)
 
 
+def is_by_matrix(found: Tomogram) -> bool:
+    """Whether a tomogram's views are matrices of the voxels of its size."""
+    return all(label in found.tilts for label in MATRIX[:3]) and found.size is not None
+
+
+def require_images(found: Tomogram) -> None:
+    """Raise a `UserError` where the views aren't those of images but of boxes cut out of them."""
+    if is_by_matrix(found):
+        matrices = np.stack([found.tilts.vectors(label, 4) for label in MATRIX[:2]], 1)
+        of_boxes = not matrices[:, :, 3].any()
+    else:
+        has_angles = all(label in found.tilts for label in ANGLES)
+        of_boxes = has_angles and not all(label in found.tilts for label in SHIFTS)
+    if of_boxes:
+        raise UserError(
+            f"{found.path}: {found.name} has directions but no shifts: it describes particle "
+            "stacks (WarpTools ts_export_particles), not the images. Give the alignment that Warp "
+            "used."
+        )
+
+
 def _read_angles(found: Tomogram, facts: StackFacts, sections: NDArray[np.intp]) -> Alignment:
     table = found.tilts
     if not all(label in table for label in ANGLES):
         raise UserError(f"{found.path}: {found.name} isn't aligned, it has no {' '.join(ANGLES)}")
-    if not all(label in table for label in SHIFTS):
-        raise _of_particles(found)
     angles = np.stack([table.numbers(label) for label in ANGLES], -1)
     shifts = np.stack([table.numbers(label) for label in SHIFTS], -1)
     return angles_to_alignment(angles, shifts, facts, sections)
@@ -163,8 +186,6 @@ def _read_angles(found: Tomogram, facts: StackFacts, sections: NDArray[np.intp])
 def _read_matrices(found: Tomogram, facts: StackFacts, sections: NDArray[np.intp]) -> Alignment:
     assert found.size is not None
     matrices = np.stack([found.tilts.vectors(label, 4) for label in MATRIX[:3]], 1)
-    if not matrices[:, :2, 3].any():
-        raise _of_particles(found)
     hand = np.linalg.det(matrices[:, :, :3])
     if (hand < 0).all():
         log.warning(
@@ -175,13 +196,6 @@ def _read_matrices(found: Tomogram, facts: StackFacts, sections: NDArray[np.intp
         )
     first_voxel = 1 if found.in_one_file else 0
     return matrices_to_alignment(matrices, found.size, facts, sections, first_voxel)
-
-
-def _of_particles(found: Tomogram) -> UserError:
-    return UserError(
-        f"{found.path}: {found.name} has directions but no shifts: it describes particle stacks "
-        "(WarpTools ts_export_particles), not the images. Give the alignment that Warp used."
-    )
 
 
 def write(

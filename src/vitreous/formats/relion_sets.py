@@ -12,6 +12,7 @@ A table of tilts may lack images of the stack. We write which they are in vitreo
 third of 41 sections) and name the image in rlnMicrographName ('000003@stack.mrcs'); both are read.
 """
 
+import difflib
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 VERSION = "version 50001"
 SECTION = "vitreousSection"
 FOLDER_OF_SERIES = "tilt_series"
+FEW = 10
 OPTICS = {
     "rlnVoltage": 300.0,
     "rlnSphericalAberration": 2.7,
@@ -92,6 +94,20 @@ def read_tomogram(path: Path, name: str | None = None) -> Tomogram:
     A set of several needs the name.
     """
     tables, path = _set_tables(path)
+    return _tomogram(tables, path, name)
+
+
+def read_tomograms(path: Path, names: Sequence[str] | None = None) -> list[Tomogram]:
+    """The same for several, or all of a set."""
+    tables, path = _set_tables(path)
+    overview = _overview(tables)
+    if overview is None and names is None:
+        return [_tomogram(tables, path, None)]
+    wanted = overview.texts("rlnTomoName") if overview and names is None else names
+    return [_tomogram(tables, path, name) for name in wanted or ()]
+
+
+def _tomogram(tables: Sequence[Table], path: Path, name: str | None) -> Tomogram:
     overview = _overview(tables)
     if overview is None:
         series = _lone_series(tables, path)
@@ -145,8 +161,16 @@ def _chosen(rows: list[dict[str, str]], name: str | None, path: Path) -> dict[st
     if name is None and len(rows) > 1:
         raise UserError(f"{path} has several tomograms, say which: {', '.join(names)}")
     if name is not None and name not in names:
-        raise UserError(f"{path} has no tomogram {name!r}. It has {', '.join(names)}")
+        raise UserError(f"{path} has no tomogram {name!r}. {_nearest(name, names)}")
     return rows[0 if name is None else names.index(name)]
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    """Names that may have been meant: all of a few, else those like it."""
+    if len(names) <= FEW:
+        return f"It has {', '.join(names)}"
+    like = difflib.get_close_matches(name, names, FEW, 0.5) or list(names[:FEW])
+    return f"Of its {len(names)} nearest to that: {', '.join(like)}"
 
 
 def find(name: str, mentioned_in: Path) -> Path:
