@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from vitreous.formats.alignments import read_alignment
 from vitreous.formats.images import open_images
-from vitreous.pipeline.project import StepFolder, read_facts
+from vitreous.pipeline.manifests import read_facts
+from vitreous.pipeline.project import StepFolder
 from vitreous.records.alignment import Alignment
 from vitreous.records.images import facts_of
 from vitreous.simulate.scores import (

@@ -30,13 +30,14 @@ from vitreous.pipeline.ctf import Images, as_numbers, estimated, hand_in_words, 
 from vitreous.pipeline.failures import why_and_what_to_do
 from vitreous.pipeline.fingerprints import Making, product_facts
 from vitreous.pipeline.gain import PreparedGain, prepare_gain, write_gain
+from vitreous.pipeline.manifests import read_facts
 from vitreous.pipeline.motion import MovieFacts, MovieGain, correct_movie, in_words, opened_gain
 from vitreous.pipeline.movie_makings import movie_of
 from vitreous.pipeline.movie_series import MovieOfTilt, MovieSeries
 from vitreous.pipeline.newstack import make_stack
 from vitreous.pipeline.newstack_settings import NewstackSettings
 from vitreous.pipeline.newstack_sources import Gathered, Taken
-from vitreous.pipeline.project import StepFolder, read_facts
+from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.session import MOST_LOST
 from vitreous.records.motion import Motion
 from vitreous.records.progress import Progress, ignore_progress

@@ -23,21 +23,19 @@ under way has a running.json, which a killed one leaves; a step that failed has 
 import json
 import logging
 import os
-import platform
 import re
 import socket
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from vitreous.errors import OutputError, UserError
 from vitreous.formats.products import write_text
 from vitreous.pipeline.costs import Meter
-from vitreous.pipeline.fingerprints import Making, product_facts
-from vitreous.version import __version__
+from vitreous.pipeline.fingerprints import Making
+from vitreous.pipeline.manifests import holds, is_whole, now, read_facts, write_manifest
 
 log = logging.getLogger(__name__)
 
@@ -145,17 +143,11 @@ class StepFolder:
 
     def holds(self, making: Making) -> bool:
         """Whether the products are whole and are those that `making` would give."""
-        facts = self.read_manifest()
-        return facts.get("fingerprint") == making.fingerprint and self.is_whole(facts)
+        return holds(self.manifest, making)
 
     def is_whole(self, manifest: dict[str, Any]) -> bool:
         """Whether the products are there as the manifest has them."""
-        products: dict[str, dict[str, Any]] = manifest["products"]
-        return all(self._is_as_made(product) for product in products.values())
-
-    def _is_as_made(self, product: dict[str, Any]) -> bool:
-        path = self.path / product["path"]
-        return path.exists() and product_facts(path, self.path) == product
+        return is_whole(manifest, self.path)
 
     def read_manifest(self) -> dict[str, Any]:
         """What the manifest says; nothing where there is none, or none that can be read."""
@@ -163,20 +155,8 @@ class StepFolder:
 
     def finish(self, making: Making, products: dict[str, Path], facts: dict[str, Any]) -> None:
         """Write down that the step is done: of what the products were made, and by what."""
-        made = {
-            "vitreous": __version__,
-            "python": platform.python_version(),
-            "finished": now(),
-            "fingerprint": making.fingerprint,
-            "version_of_step": making.version,
-            "inputs": making.inputs,
-            "settings": making.settings,
-            "settings_changed": making.changed,
-            "products": {name: product_facts(path, self.path) for name, path in products.items()},
-            "cost": asdict(self.meter.read()) if self.meter else {},
-            **facts,
-        }
-        write_text(self.manifest, json.dumps(made, indent=2, default=str) + "\n")
+        cost = asdict(self.meter.read()) if self.meter else {}
+        write_manifest(self.manifest, making, products, facts, cost)
         self.settle()
 
     def fail(self, why: str, hint: str) -> None:
@@ -191,20 +171,6 @@ class StepFolder:
         """The step is done: no word of an earlier failure or run stays."""
         self.failure.unlink(missing_ok=True)
         self.running.unlink(missing_ok=True)
-
-
-def read_facts(path: Path) -> dict[str, Any]:
-    """A small JSON file; nothing where there is none, or none that can be read."""
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def now() -> str:
-    """The time, UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _began(process: int) -> str:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vitreous.pipeline.project import StepFolder, read_facts
+from vitreous.pipeline.manifests import read_facts
+from vitreous.pipeline.project import StepFolder
 
 STEPS = ("gain", "motion", "newstack", "align", "ctf", "reconstruct")
 OF_STACKS = ("align", "reconstruct")  # what every series takes, be it begun with movies or a stack
