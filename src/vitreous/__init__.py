@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vitreous.formats.alignments import write_alignment as write_alignment
     from vitreous.formats.images import open_images as open_images
     from vitreous.formats.mrc import read_volume as read_volume
+    from vitreous.kernels.fsc import ShellCorrelation as ShellCorrelation
+    from vitreous.kernels.fsc import fourier_shell_correlation as fourier_shell_correlation
     from vitreous.motion.movie import correct_motion as correct_motion
     from vitreous.motion.settings import MotionSettings as MotionSettings
     from vitreous.pipeline.tomogram import write_tomogram as write_tomogram
@@ -44,6 +46,7 @@ _HOMES = {
     "MotionSettings": "vitreous.motion.settings",
     "ReconstructSettings": "vitreous.reconstruct.settings",
     "Reconstruction": "vitreous.reconstruct.tomogram",
+    "ShellCorrelation": "vitreous.kernels.fsc",
     "SimulateSettings": "vitreous.simulate.settings",
     "SimulatedSeries": "vitreous.simulate.series",
     "StackFacts": "vitreous.records.images",
@@ -53,6 +56,7 @@ _HOMES = {
     "alignment_from_angles": "vitreous.records.alignment",
     "correct_motion": "vitreous.motion.movie",
     "facts_of": "vitreous.records.images",
+    "fourier_shell_correlation": "vitreous.kernels.fsc",
     "open_images": "vitreous.formats.images",
     "read_alignment": "vitreous.formats.alignments",
     "read_volume": "vitreous.formats.mrc",
@@ -72,6 +76,7 @@ __all__ = [
     "MotionSettings",
     "ReconstructSettings",
     "Reconstruction",
+    "ShellCorrelation",
     "SimulateSettings",
     "SimulatedSeries",
     "StackFacts",
@@ -81,6 +86,7 @@ __all__ = [
     "alignment_from_angles",
     "correct_motion",
     "facts_of",
+    "fourier_shell_correlation",
     "open_images",
     "read_alignment",
     "read_volume",
