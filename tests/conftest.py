@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import subprocess
+import tarfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +21,15 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the reference data (folder 'shared' beside the checkout) is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def eman_input(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stacks and lists that EMAN2's e2make3dpar was given."""
+    folder = tmp_path_factory.mktemp("eman")
+    with tarfile.open(shared / "oracles" / "E1_eman2_make3dpar" / "input.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "input"
 
 
 @pytest.fixture(autouse=True)
