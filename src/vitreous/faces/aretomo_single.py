@@ -30,6 +30,7 @@ from vitreous.faces.aretomo_settings import (
     share_of,
     tilt_offset,
 )
+from vitreous.faces.quarters import Quarters
 from vitreous.formats.alignments import read_alignment, write_alignment
 from vitreous.formats.aretomo_layout import ImodVolume
 from vitreous.formats.beside import series_name
@@ -194,16 +195,3 @@ def make_volume(
     write_tomogram(stack, alignment, settings, output, share=share, progress=watch)
     write_projections(output, settings.axis_order)
     return int(settings.thickness or 0)
-
-
-class Quarters:
-    """A progress callback that tells every quarter in the log."""
-
-    def __init__(self, what: str) -> None:
-        self.what, self.quarter = what, 0
-
-    def __call__(self, done: int, total: int) -> None:
-        quarter = 4 * done // max(total, 1)
-        if quarter > self.quarter:
-            self.quarter = quarter
-            log.info("%s: %d %%", self.what, 25 * quarter)
