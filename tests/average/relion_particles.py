@@ -65,6 +65,14 @@ def tomogram_size(folder: Path, name: str):
     return read_tomogram(folder / "star" / "tomograms.star", name).size
 
 
+@cache
+def outputs(folder: Path) -> tuple[str, ...]:
+    """Names of the stored outputs of the program."""
+    with np.load(folder / "output.npz") as stored:
+        return tuple(name for name in stored.files if not name.endswith("__sc"))
+
+
+@cache
 def run(folder: Path, name: str) -> np.ndarray:
     """A stored output of the program."""
     with np.load(folder / "output.npz") as stored:

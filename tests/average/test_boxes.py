@@ -53,9 +53,7 @@ def box_slowly(tilted_particles: TiltedParticles, particle: int, section: int, s
     height = alignment.heights(tilted_particles.particles.positions[[particle]])[section, 0]
     k = steps / (size * settings.binning * PIXEL)
     at = ctf.at_height(tilted_particles.defocus_slope * height)
-    left = remaining_amplitude(
-        np.hypot(*np.meshgrid(k, k)), tilted_particles.pre_exposures[section]
-    )
+    left = remaining_amplitude(np.hypot(*np.meshgrid(k, k)), tilted_particles.doses[section])
     left[(left <= settings.cutoff) | (np.hypot(*np.meshgrid(steps, steps)) > size / 2)] = 0
     passed = transfer(at, k[None], k[:, None]) * left
     return (-spectrum * passed)[:, : size // 2 + 1], (passed**2)[:, : size // 2 + 1]

@@ -27,14 +27,16 @@ Spectra = NDArray[np.complex64]
 
 EDGE = 5  # pixels over which a circle's edge fades
 MOST_BYTES = 64 << 20  # of boxes at a time
+USUAL_KV = 300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TiltedParticles:
     """Particles of one tomogram and the images that show them.
 
-    images: all sections of the tilt series, dark matter; ctfs and pre_exposures (e/A^2) by section,
-    at the specimen's origin. defocus_slope: how strongly defocus follows height (1 in theory).
+    images: all sections of the tilt series, dark matter; ctfs, at the specimen's origin, and
+    doses, e/A^2 before each tilt, by section. defocus_slope: how strongly defocus follows height
+    (1 in theory).
     b_factor_per_dose (A^2 per e/A^2): where above 0, it replaces the usual curve of damage.
     """
 
@@ -42,7 +44,7 @@ class TiltedParticles:
     alignment: Alignment
     particles: Particles
     ctfs: tuple[Ctf | None, ...]
-    pre_exposures: tuple[float, ...] | None = None
+    doses: tuple[float | None, ...] | None = None
     defocus_slope: float = 1.0
     b_factor_per_dose: float = 0.0
 
@@ -51,12 +53,14 @@ class TiltedParticles:
 class BoxSettings:
     """How boxes are cut: their size in binned pixels, the binning, and what is done to them.
 
-    cutoff: frequencies of which the dose leaves less than this share are left out. circle: fade the
-    box outside its inscribed circle. ctf: with transfer and dose, else images as they are.
+    padding: the transform is that of a box so many times as wide, 0 outside. cutoff: frequencies of
+    which the dose leaves less than this share are left out. circle: fade the box outside its
+    inscribed circle. ctf: with transfer and dose, else images as they are.
     """
 
     size: int
     binning: float = 1.0
+    padding: int = 1
     ctf: bool = True
     circle: bool = True
     whiten: bool = False
@@ -68,13 +72,18 @@ class BoxSettings:
         """Pixels of the tilt image that a box spans."""
         return int(self.binning * self.size + 0.5)
 
+    @property
+    def padded(self) -> int:
+        """Binned pixels of the box that is transformed."""
+        return self.padding * self.size
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boxes:
-    """Some particles in one tilt: data and weights (n, size, size // 2 + 1), rows in FFT order.
+    """Some particles in one tilt: data and weights (n, b, b // 2 + 1), rows in FFT order, b padded.
 
     index (n,): which of the particles; matrices (n, 3, 3): from the particle's map to the image and
-    the height; radius: up to which frequency, in steps of 1 / size, they hold anything.
+    the height; radius: up to which frequency, in steps of 1 / b, they hold anything.
     """
 
     index: NDArray[np.intp]
@@ -159,8 +168,9 @@ def _cut(image: Floats, seen: Array, settings: BoxSettings) -> tuple[Spectra, Ar
     boxes = np.empty((len(seen), size, size), np.float32)
     cut_boxes(image, corners, window, beyond, boxes)
     centres = (seen - corners) / settings.binning - settings.size // 2
-    turns = half / size + centres / settings.size
-    return fft.rfft2(boxes, axes=(1, 2), overwrite_x=True), turns
+    wide = settings.padding * size
+    turns = half / wide + centres / settings.padded
+    return fft.rfft2(boxes, s=(wide, wide), axes=(1, 2), overwrite_x=True), turns
 
 
 def circle(size: int) -> tuple[Floats, NDArray[np.bool_]]:
@@ -193,24 +203,25 @@ class _Optics:
 
     @classmethod
     def of(cls, tilted: TiltedParticles, section: int, settings: BoxSettings) -> "_Optics":
-        size = settings.size
+        size = settings.padded
         steps_y = np.fft.fftfreq(size, 1 / size)[:, None]
         steps_x = np.arange(size // 2 + 1)[None]
         distance = np.hypot(steps_x, steps_y)
         step = 1 / (size * settings.binning * tilted.alignment.pixel_size)
         known = tilted.ctfs[section]
+        voltage_kv = USUAL_KV if known is None else known.voltage_kv
+        left = _left_by_dose(tilted, section, distance * step, voltage_kv)
+        inside = (left > settings.cutoff) & (distance <= size / 2)
+        radius = 1 + int(np.flatnonzero(inside[0]).max(initial=0))
         if not settings.ctf or known is None:
             flat = np.zeros(distance.shape, np.float32)
-            right_angle = np.full_like(flat, np.pi / 2)
-            return cls(right_angle, flat, np.ones_like(flat), size // 2, 1)
-        left = _left_by_dose(tilted, section, distance * step, known.voltage_kv)
-        inside = (left > settings.cutoff) & (distance <= size / 2)
-        damping = np.exp(-known.b_factor / 4 * (distance * step) ** 2)
+            return cls(np.full_like(flat, np.pi / 2), flat, np.ones_like(flat), radius, 1)
+        damping = known.scale * np.exp(-known.b_factor / 4 * (distance * step) ** 2)
         return cls(
             phase(known, steps_x * step, steps_y * step).astype(np.float32),
             phase_per_defocus(known.voltage_kv, (distance * step) ** 2).astype(np.float32),
             np.where(inside, left * damping, 0).astype(np.float32),
-            1 + int(np.flatnonzero(inside[0]).max(initial=0)),
+            radius,
             known.hand,
         )
 
@@ -220,7 +231,7 @@ class _Optics:
         """(data, weights) of boxes whose defocus differs from the origin's by `defocus` (n,)."""
         shape = len(spectra), *self.amplitude.shape
         data, weights = np.empty(shape, np.complex64), np.empty(shape, np.float32)
-        unitary = 1 / (settings.unbinned * settings.binning)
+        unitary = 1 / (settings.padding * settings.unbinned * settings.binning)
         transfer_boxes(
             _pairs(spectra),
             turns,
@@ -239,10 +250,12 @@ class _Optics:
 
     def whitened(self, image: Floats, settings: BoxSettings) -> "_Optics":
         """The same with the whitening of the image's noise, found from its power spectrum."""
-        size = settings.size
+        size = settings.padded
         radius = np.hypot(np.arange(size // 2 + 1)[None], np.fft.fftfreq(size, 1 / size)[:, None])
         profile = whitening_profile(image, settings.unbinned)
-        factor = np.interp(radius, np.arange(len(profile)), profile).astype(np.float32)
+        factor = np.interp(radius / settings.padding, np.arange(len(profile)), profile).astype(
+            np.float32
+        )
         return _Optics(self.phase, self.per_defocus, self.amplitude, self.radius, self.hand, factor)
 
 
@@ -254,9 +267,9 @@ def _pairs(values: Spectra) -> Floats:
 def _left_by_dose(
     tilted: TiltedParticles, section: int, frequency: Array, voltage_kv: float
 ) -> Array:
-    if tilted.pre_exposures is None:
+    dose = None if tilted.doses is None else tilted.doses[section]
+    if dose is None:
         return np.ones_like(frequency)
-    dose = tilted.pre_exposures[section]
     if tilted.b_factor_per_dose > 0:
         return np.asarray(np.exp(-tilted.b_factor_per_dose * dose / 4 * frequency**2))
     return remaining_amplitude(frequency, dose, voltage_kv)

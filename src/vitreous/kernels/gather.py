@@ -38,7 +38,7 @@ def gather(
     from vitreous.kernels.cpu.gather import gather_slices, pack_slices
 
     count, size, half = slices.shape
-    packed = np.empty((count, size + 1, half + 1, 4), np.float32)
+    packed = np.empty((count, size + 3, half + 1, 4), np.float32)
     pairs = np.ascontiguousarray(slices).view(np.float32).reshape(*slices.shape, 2)
     pack_slices(pairs, np.ascontiguousarray(weights), packed)
     gather_slices(

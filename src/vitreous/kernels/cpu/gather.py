@@ -11,15 +11,16 @@ FLAT = 1e-9  # a slice that is steeper holds the whole x axis
 
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")
 def pack_slices(slices, weights, packed):  # type: ignore[no-untyped-def]
-    """Slices (n, b, half, 2) and weights as packed (n, b + 1, half + 1, 4), rows from -b // 2 on.
+    """Slices (n, b, half, 2) and weights as packed (n, b + 3, half + 1, 4).
 
-    One point is (real, imaginary, weight, 0), so that a neighbour is one load. The row after the
-    last repeats the first; the column after the last is the one before it, as RELION has it.
+    One point is (real, imaginary, weight, 0), so that a neighbour is one load. Rows begin one below
+    the lowest frequency and end two above the highest, where the slice goes round; the column after
+    the last is the one before it. Both are RELION's.
     """
     count, size, half = weights.shape
     for s in prange(count):
-        for row in range(size + 1):
-            at = (row + (size + 1) // 2) % size
+        for row in range(size + 3):
+            at = (row - 1 + (size + 1) // 2) % size
             for column in range(half + 1):
                 x = column if column < half else max(half - 2, 0)
                 packed[s, row, column, 0] = slices[s, at, x, 0]
@@ -78,14 +79,14 @@ def gather_slices(packed, inverse, radii, points, slab):  # type: ignore[no-unty
                         if u < 0:
                             u, v, sign = -u, -v, -one
                         left, below = int(u), math.floor(v)
-                        if near <= 0 or left >= half or below >= middle or below < least:
+                        if near <= 0 or left >= half or below > middle or below < least - 1:
                             continue
                         fu, fv = np.float32(u - left), np.float32(v - below)
                         w11 = near * fu * fv
                         w10 = near * fv - w11
                         w01 = near * fu - w11
                         w00 = near - near * fu - w10
-                        a = np.uint64(begin + 4 * ((below - least) * columns + left))
+                        a = np.uint64(begin + 4 * ((below - least + 1) * columns + left))
                         b = a + pitch
                         out = np.uint64(line + 4 * x)
                         _add_between(write, out, read, a, b, w00, w01, w10, w11, sign)
