@@ -1,4 +1,4 @@
-"""`vitreous convert`: alignments between families, volumes between MRC modes and axis orders."""
+"""`vitreous convert`: alignments between families, volumes between formats, modes, axis orders."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -59,7 +59,7 @@ class AlignmentConversion(BaseModel):
 
 
 class VolumeConversion(BaseModel):
-    """A volume: type of a voxel, order of axes, grey scale."""
+    """A volume: type of a voxel, order of axes, grey scale, version of its format."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,6 +77,9 @@ class VolumeConversion(BaseModel):
         float | None,
         Field(description="Multiplies it then. Default: 1; for integers, the mean +- 8 SD fits."),
     ] = None
+    zarr_version: Annotated[
+        Literal["0.4", "0.5"], Field(description="Version of an OME-Zarr that is written.")
+    ] = "0.4"
 
 
 def convert(
@@ -89,21 +92,24 @@ def convert(
     ] = AlignmentConversion(),  # noqa: B008
     volume: Annotated[VolumeConversion, Parameter(name="*", group=VOLUMES)] = VolumeConversion(),  # noqa: B008
 ) -> None:
-    """Convert SOURCE, an alignment or an MRC volume, into DESTINATION.
+    """Convert SOURCE, an alignment or a volume, into DESTINATION.
 
     Alignments go between IMOD (.xf), AreTomo (.aln), RELION 5 and 4 (.star), Warp (.xml) and EMAN2
-    (.json). What a family can't hold is named, with its reprojection error in pixels.
+    (.json). What a family can't hold is named, with its reprojection error in pixels. Volumes go
+    between MRC and OME-Zarr (a folder NAME.zarr), both ways.
 
       vitreous convert TS_03.xf TS_03.star --stack TS_03.mrc
 
       vitreous convert TS_03_full.rec TS_03.mrc --axes xzy-to-xyz --mode float16
+
+      vitreous convert TS_03.mrc TS_03.ome.zarr --mode int8
     """
     from vitreous.errors import UserError
     from vitreous.formats.kinds import Kind, kind_of
 
     if destination.exists() and source.exists() and destination.samefile(source):
         raise UserError(f"{destination} is the source: give the output another name")
-    if kind_of(source) is Kind.MRC:
+    if kind_of(source) in (Kind.MRC, Kind.OME_ZARR):
         convert_volume(source, destination, volume, alignment.pixel_size)
     else:
         convert_alignment(source, destination, alignment)
@@ -166,22 +172,23 @@ def said_of(losses: "Losses") -> list[str]:
 def convert_volume(
     source: Path, destination: Path, how: VolumeConversion, pixel_size: float | None
 ) -> None:
-    """Write a volume in another mode or order of axes."""
+    """Write a volume in another format, mode or order of axes."""
     from vitreous.cli.progress import progress_bar
-    from vitreous.formats import mrc_convert
+    from vitreous.formats import volume_convert
 
     scale = None
     if how.add or how.multiply is not None:
         multiply = 1.0 if how.multiply is None else how.multiply
-        scale = mrc_convert.GreyScale(how.add, multiply)
+        scale = volume_convert.GreyScale(how.add, multiply)
     with progress_bar(f"converting {source.name}") as progress:
-        used = mrc_convert.convert_volume(
+        used = volume_convert.convert_volume(
             source,
             destination,
             mode=how.mode,
             axes=how.axes,
             grey_scale=scale,
             pixel_size=pixel_size,
+            zarr_version=how.zarr_version,
             progress=progress,
         )
     print(f"{used}; wrote {destination}")

@@ -63,6 +63,24 @@ def _mrc(path: Path) -> Facts:
         yield "remark", text
 
 
+def _ome_zarr(path: Path) -> Facts:
+    from vitreous.formats.ome_zarr import open_ome_zarr
+
+    with open_ome_zarr(path) as volume:
+        yield "version", volume.version
+        yield "size", " x ".join(map(str, volume.shape[::-1]))
+        yield "voxels", f"{volume.dtype.name}, in chunks of {' x '.join(map(str, volume.chunks))}"
+        scales = {
+            level: " x ".join(f"{size:.6g}" for size in level.scale[::-1])
+            for level in volume.levels
+        }
+        yield "voxel size", f"{scales[volume.levels[0]]} A"
+        for level in volume.levels[1:]:
+            yield f"level {level.path}", f"{scales[level]} A"
+        for text in volume.labels:
+            yield "label", text
+
+
 def _tiff(path: Path) -> Facts:
     from vitreous.formats.eer import is_eer
     from vitreous.formats.tiff import read_tiff_header
@@ -296,6 +314,7 @@ def _is_number(text: str) -> bool:
 
 READERS: dict[Kind, Callable[[Path], Facts]] = {
     Kind.MRC: _mrc,
+    Kind.OME_ZARR: _ome_zarr,
     Kind.TIFF: _tiff,
     Kind.DM: _dm,
     Kind.MDOC: _mdoc,

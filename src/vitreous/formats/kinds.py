@@ -22,6 +22,7 @@ class Kind(Enum):
     DM = "Gatan DigitalMicrograph image"
     EM = "EM image"
     HDF5 = "HDF5 container"
+    OME_ZARR = "OME-Zarr multiscale volume"
     IMOD_MODEL = "IMOD model"
     MDOC = "mdoc, metadata of images"
     ANGLES = "list of numbers, one a line (tilt angles, doses)"
@@ -60,6 +61,8 @@ def kind_of(path: Path) -> Kind:
 
     Empty files, Git LFS pointers and damaged packing are a `FormatError`.
     """
+    if path.is_dir() and _is_ome_zarr(path):
+        return Kind.OME_ZARR
     start = read_bytes(path, ENOUGH)
     binary = _binary_kind(start)
     if binary is not None:
@@ -70,6 +73,12 @@ def kind_of(path: Path) -> Kind:
         return Kind.BINARY
     whole = len(start) < ENOUGH
     return _text_kind(text if whole else text.rpartition("\n")[0], path)
+
+
+def _is_ome_zarr(path: Path) -> bool:
+    from vitreous.formats.ome_zarr import is_ome_zarr
+
+    return is_ome_zarr(path)
 
 
 def _binary_kind(start: bytes) -> Kind | None:

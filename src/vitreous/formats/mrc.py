@@ -3,7 +3,6 @@
 Reading is tolerant (`mrc_header`), writing follows MRC2014 to the letter.
 """
 
-import datetime
 import os
 import shutil
 import tempfile
@@ -32,8 +31,8 @@ from vitreous.formats.mrc_header import (
     read_header,
 )
 from vitreous.formats.products import atomic, output_error
+from vitreous.formats.stored import as_stored, our_label
 from vitreous.records.volume import Grid, Volume
-from vitreous.version import __version__
 
 MODES = {"int8": 0, "int16": 1, "float32": 2, "uint16": 6, "float16": 12}
 
@@ -62,6 +61,16 @@ class MrcStack:
         return self.header.dtype.newbyteorder("=")
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """What the header says of the file."""
+        return self.header.labels
+
+    @property
+    def chunk_rows(self) -> tuple[int, int]:
+        """Any section and row is read by itself."""
+        return 1, 1
+
+    @property
     def tilt_angles(self) -> NDArray[np.float64] | None:
         """(sections,) degrees from the extended header, or None."""
         return self.header.tilt_angles
@@ -73,6 +82,15 @@ class MrcStack:
             raise UserError(f"{self.path} has {sections} sections, there is no number {index + 1}")
         image = _read_sections(self._fd, self.header, self.path, index, 1)[0]
         return image.astype(self.dtype, copy=False)
+
+    def block(self, sections: slice, rows: slice) -> NDArray[np.generic]:
+        """Voxels (sections, rows, x)."""
+        first, last, _ = sections.indices(self.shape[0])
+        if rows.indices(self.shape[1]) == (0, self.shape[1], 1):
+            found = _read_sections(self._fd, self.header, self.path, first, last - first)
+        else:
+            found = _read_rows(self._fd, self.header, self.path, range(first, last), rows)
+        return found.astype(self.dtype, copy=False)
 
     def close(self) -> None:
         """Close the file; also done when the stack is no longer used."""
@@ -143,15 +161,37 @@ def _read_sections(
     fd: int, header: MrcHeader, path: Path, first: int, count: int
 ) -> NDArray[np.generic]:
     """(count, y, x) voxels of the sections from `first` on, in the file's byte order."""
-    columns, rows, _ = header.size
+    _, rows, _ = header.size
     start = header.data_byte + first * rows * header.row_bytes
+    return _read_lines(fd, header, path, start, (count, rows))
+
+
+def _read_rows(
+    fd: int, header: MrcHeader, path: Path, sections: range, rows: slice
+) -> NDArray[np.generic]:
+    """(section, row, x) some rows of some sections, in the file's byte order."""
+    of_all = header.size[1]
+    first, last, _ = rows.indices(of_all)
+    starts = [
+        header.data_byte + (section * of_all + first) * header.row_bytes for section in sections
+    ]
+    return np.concatenate(
+        [_read_lines(fd, header, path, start, (1, last - first)) for start in starts]
+    )
+
+
+def _read_lines(
+    fd: int, header: MrcHeader, path: Path, start: int, shape: tuple[int, int]
+) -> NDArray[np.generic]:
+    """(*shape, x) voxels that follow one another from byte `start` on."""
+    columns = header.size[0]
     if not header.four_bits:
-        sections: NDArray[np.generic] = np.empty((count, rows, columns), header.dtype)
-        _read_into(fd, sections, start, path)
-        return sections
-    packed = np.empty((count, rows, header.row_bytes), np.uint8)
+        lines: NDArray[np.generic] = np.empty((*shape, columns), header.dtype)
+        _read_into(fd, lines, start, path)
+        return lines
+    packed = np.empty((*shape, header.row_bytes), np.uint8)
     _read_into(fd, packed, start, path)
-    return unpacked_four_bits(packed)[:, :, :columns]
+    return unpacked_four_bits(packed)[..., :columns]
 
 
 def unpacked_four_bits(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -237,12 +277,17 @@ class MrcWriter:
             raise refused from error
         return self
 
+    @property
+    def chunk_rows(self) -> tuple[int, int]:
+        """Any section and row is written by itself."""
+        return 1, 1
+
     def write(self, corner: tuple[int, int, int], block: NDArray[Any]) -> None:
         """Write a block (z, y, x) whose first voxel is `corner` (z, y, x)."""
         _, ny, nx = self.shape
         z, y, x = corner
         for plane in block:
-            voxels = self._as_stored(plane)
+            voxels = as_stored(plane, self.dtype)
             start = self._data_byte + ((z * ny + y) * nx + x) * self.dtype.itemsize
             if voxels.shape[1] == nx:
                 _write_at(self._fd, voxels, start)
@@ -252,19 +297,6 @@ class MrcWriter:
                     start += nx * self.dtype.itemsize
             self._statistics.add(voxels)
             z += 1
-
-    def _as_stored(self, plane: NDArray[Any]) -> NDArray[Any]:
-        """The plane as the file has it; the same memory where nothing is to be done."""
-        if plane.dtype == self.dtype:
-            return np.ascontiguousarray(plane)
-        if np.can_cast(plane.dtype, self.dtype):
-            return plane.astype(self.dtype)
-        if self.dtype.kind == "f":
-            largest = np.finfo(self.dtype).max
-            return np.clip(plane, -largest, largest).astype(self.dtype)
-        range_ = np.iinfo(self.dtype)
-        rounded = np.rint(plane) if plane.dtype.kind == "f" else plane
-        return np.clip(rounded, range_.min, range_.max).astype(self.dtype)
 
     def __exit__(
         self,
@@ -349,12 +381,6 @@ class RunningStatistics:
         """Root mean square about the mean."""
         count = max(self.count, 1)
         return float(np.sqrt(max(self._squares / count - (self._sum / count) ** 2, 0)))
-
-
-def our_label() -> str:
-    """What a file of ours says of its origin."""
-    now = datetime.datetime.now().astimezone()
-    return f"vitreous {__version__}".ljust(40) + now.strftime("%Y-%m-%d  %H:%M:%S")
 
 
 def _label(text: str) -> bytes:

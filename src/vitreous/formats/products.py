@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,6 +51,41 @@ def atomic(path: Path) -> Iterator[Path]:
         raise output_error(path, error) from error
     finally:
         _remove(part)
+
+
+@contextmanager
+def atomic_folder(path: Path, is_one: Callable[[Path], bool]) -> Iterator[Path]:
+    """A new temporary folder beside `path`, which becomes `path` if all went well.
+
+    A folder of this name is replaced where `is_one` says that it is such a product, and only once
+    the new one is whole on the disk; anything else of this name is an `OutputError`.
+    """
+    if path.exists() and not (path.is_dir() and is_one(path)):
+        raise OutputError(
+            f"{path} stands there and is something else: give the output another name"
+        )
+    part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    try:
+        part.mkdir()
+        yield part
+        for written in part.rglob("*"):
+            if written.is_file():
+                with written.open("rb") as file:
+                    os.fsync(file.fileno())
+        if path.exists():
+            path.replace(old)
+        part.replace(path)
+    except OSError as error:
+        inside = error.filename is None or str(part) in str(error.filename)
+        if isinstance(error, OutputError) or not inside:
+            raise
+        shutil.rmtree(part, ignore_errors=True)  # so that its own bytes count as free
+        raise output_error(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def require_no_folder(path: Path) -> None:

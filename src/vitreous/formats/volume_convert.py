@@ -1,11 +1,10 @@
-"""MRC volumes in other modes and axis orders, streamed.
+"""Volumes in other formats, modes and axis orders, streamed: MRC and OME-Zarr.
 
 IMOD's tilt and AreTomo write sections (x, depth) along y, 'xzy'; `clip rotx` turns them to 'xyz',
 z = n - 1 - depth, which keeps the hand.
 """
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitreous.errors import UserError
-from vitreous.formats.mrc import MrcStack, MrcWriter, open_stack
+from vitreous.formats.mrc import MrcStack, MrcWriter
+from vitreous.formats.ome_zarr import OmeZarrWriter, Version, is_ome_zarr
+from vitreous.formats.volumes import VolumeFile, bricks, open_volume
 from vitreous.records.progress import Progress, ignore_progress
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 Axes = Literal["keep", "xyz-to-xzy", "xzy-to-xyz"]
 Mode = Literal["keep", "float32", "float16", "int16", "int8"]
 
-BLOCK_BYTES = 64_000_000
 SPREAD = 8.0  # standard deviations round the mean that an integer type has to hold
 
 
@@ -45,6 +45,7 @@ def convert_volume(
     axes: Axes = "keep",
     grey_scale: GreyScale | None = None,
     pixel_size: float | None = None,
+    zarr_version: Version = "0.4",
     progress: Progress = ignore_progress,
 ) -> GreyScale:
     """Write a volume or stack anew; returns the scaling, which stands in the header too.
@@ -52,63 +53,78 @@ def convert_volume(
     Without a grey_scale values stay, but for an integer mode of what was no integer (or a wider
     one): that takes the mean +- 8 standard deviations. What lies beyond is cut and counted.
     """
-    with open_stack(source, pixel_size) as volume:
+    with open_volume(source, pixel_size) as volume:
         dtype = volume.dtype if mode == "keep" else np.dtype(mode)
         if dtype.kind == "c":
             raise UserError(f"{source} is a transform (complex): it has no other mode")
         scale = grey_scale or _fitting(volume, dtype)
         sections, rows, columns = volume.shape
         shape = volume.shape if axes == "keep" else (rows, sections, columns)
-        is_stack = axes == "keep" and volume.header.ispg == 0
-        labels = (*volume.header.labels[:8], f"{dtype.name}, axes {axes}, {scale}")
-        cut = 0
-        with MrcWriter(
-            destination,
-            shape,
-            volume.pixel_size,
-            dtype,
-            labels=labels,
-            is_stack=is_stack,
-            tilt_angles=volume.tilt_angles if is_stack else None,
-        ) as writer:
-            for first, block in _blocks(volume):
-                grey = _scaled(block, scale)
-                cut += _beyond(grey, dtype)
-                writer.write(*_placed(grey, first, sections, axes))
-                progress(first + len(block), sections)
+        labels = (*volume.labels[:8], f"{dtype.name}, axes {axes}, {scale}")
+        with _writer(volume, destination, shape, dtype, labels, axes, zarr_version) as writer:
+            cut = _copied(volume, writer, axes, scale, progress)
     if cut:
         log.warning("%s: %d voxels beyond the range of %s were cut", destination, cut, dtype.name)
     return scale
 
 
-def _blocks(volume: MrcStack) -> Iterator[tuple[int, NDArray[np.generic]]]:
-    """(first section, sections (n, y, x)) in their order."""
-    sections, rows, columns = volume.shape
-    count = max(1, BLOCK_BYTES // (rows * columns * volume.dtype.itemsize))
-    for first in range(0, sections, count):
-        planes = range(first, min(first + count, sections))
-        yield first, np.stack([volume.read(plane) for plane in planes])
+def _writer(
+    volume: VolumeFile,
+    destination: Path,
+    shape: tuple[int, int, int],
+    dtype: np.dtype[np.generic],
+    labels: tuple[str, ...],
+    axes: Axes,
+    zarr_version: Version,
+) -> MrcWriter | OmeZarrWriter:
+    """What writes the format that the destination's ending names; a stack of images stays one."""
+    if is_ome_zarr(destination):
+        return OmeZarrWriter(
+            destination, shape, volume.pixel_size, dtype, labels, version=zarr_version
+        )
+    is_stack = axes == "keep" and isinstance(volume, MrcStack) and volume.header.ispg == 0
+    angles = volume.tilt_angles if is_stack and isinstance(volume, MrcStack) else None
+    return MrcWriter(destination, shape, volume.pixel_size, dtype, labels, is_stack, angles)
 
 
-def _placed(
-    block: NDArray[np.generic], first: int, sections: int, axes: Axes
-) -> tuple[tuple[int, int, int], NDArray[np.generic]]:
-    """(corner, block) in the output's order of axes."""
+def _copied(
+    volume: VolumeFile,
+    writer: MrcWriter | OmeZarrWriter,
+    axes: Axes,
+    scale: GreyScale,
+    progress: Progress,
+) -> int:
+    """Write all bricks of the output; how many voxels its type cut."""
+    sections, rows, _ = writer.shape
+    chunk_rows = volume.chunk_rows if axes == "keep" else volume.chunk_rows[::-1]
+    chunk_rows = max(chunk_rows, writer.chunk_rows)
+    cut = done = 0
+    for z, y in bricks(writer.shape, volume.dtype.itemsize, chunk_rows):
+        grey = _scaled(_turned(volume, z, y, axes), scale)
+        cut += _beyond(grey, writer.dtype)
+        writer.write((z.start, y.start, 0), grey)
+        done += (z.stop - z.start) * (y.stop - y.start)
+        progress(done, sections * rows)
+    return cut
+
+
+def _turned(volume: VolumeFile, z: slice, y: slice, axes: Axes) -> NDArray[np.generic]:
+    """The brick (z, y, x) of the output, whose axes may be turned."""
     if axes == "keep":
-        return (first, 0, 0), block
-    turned = block.transpose(1, 0, 2)
+        return volume.block(z, y)
+    sections, rows, _ = volume.shape
     if axes == "xzy-to-xyz":
-        return (0, first, 0), turned[::-1]
-    return (0, sections - first - len(block), 0), turned[:, ::-1]
+        return volume.block(y, slice(rows - z.stop, rows - z.start)).swapaxes(0, 1)[::-1]
+    return volume.block(slice(sections - y.stop, sections - y.start), z).swapaxes(0, 1)[:, ::-1]
 
 
-def _fitting(volume: MrcStack, dtype: np.dtype[np.generic]) -> GreyScale:
+def _fitting(volume: VolumeFile, dtype: np.dtype[np.generic]) -> GreyScale:
     """No change where the type holds the values as they are, else the mean +- 8 SD."""
     if dtype.kind == "f" or np.can_cast(volume.dtype, dtype):
         return GreyScale()
     total = squares = 0.0
-    for _, block in _blocks(volume):
-        values = block.astype(np.float64)
+    for z, y in bricks(volume.shape, volume.dtype.itemsize, volume.chunk_rows):
+        values = volume.block(z, y).astype(np.float64)
         total, squares = total + float(values.sum()), squares + float((values**2).sum())
     count = int(np.prod(volume.shape))
     mean = total / count

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from vitreous.formats import mrc_convert
+from vitreous.formats import volumes
 from vitreous.formats.mrc import MrcWriter, open_stack, read_volume
-from vitreous.formats.mrc_convert import GreyScale, convert_volume
+from vitreous.formats.volume_convert import GreyScale, convert_volume
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def volume(tmp_path, rng):
 @pytest.fixture(params=[64_000_000, 250])
 def block_bytes(request, monkeypatch):
     """All sections at once, or two by two."""
-    monkeypatch.setattr(mrc_convert, "BLOCK_BYTES", request.param)
+    monkeypatch.setattr(volumes, "BLOCK_BYTES", request.param)
 
 
 @pytest.mark.usefixtures("block_bytes")
