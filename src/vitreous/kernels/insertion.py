@@ -125,8 +125,8 @@ def insert(
         shaped.kind,
         shaped.table,
         shaped.sharpness,
+        WIDTHS[kernel],
         _slab(len(grid.points)),
-        (0.0,) * WIDTHS[kernel],
     )
 
 
@@ -169,7 +169,7 @@ def extract(
         shaped.kind,
         shaped.table,
         shaped.sharpness,
-        (0.0,) * WIDTHS[kernel],
+        WIDTHS[kernel],
     )
     return slices
 

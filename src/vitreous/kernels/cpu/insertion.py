@@ -1,20 +1,20 @@
 """Fourier slices into a grid and out of it, on the CPU, for `vitreous.kernels.insertion`.
 
-A grid point holds (real, imaginary, weight, 0) side by side, so a kernel's row along x is one run
-of 4 * width floats. The grid is centred, with a border of BORDER points all round and as many
-columns of negative x: the inner loops have no branch. `fold` joins the Friedel mates at the end.
+A grid point holds (real, imaginary, weight, 0) side by side, so one update is one vector of four.
+The grid is centred, with a border of BORDER points all round and as many columns of negative x:
+the inner loops have no branch. `fold` joins the Friedel mates at the end.
 
 The grid is cut into slabs along z. Each slab goes through all slices in the same order and takes
 of every slice row the interval whose kernel touches it (z is linear along a row). So each sum is
 made by one thread in one order: the same bits for any number of threads and any slab.
-
-The width of the kernel is the length of the tuple `taps`, known to the compiler.
 """
 
 import math
 
 import numpy as np
-from numba import njit, prange
+from llvmlite import ir
+from numba import njit, prange, types
+from numba.extending import intrinsic
 
 FAST = {"contract", "nsz"}
 BORDER = 7  # the widest kernel reaches 3.5 points; a point may lie 3.5 beyond the grid itself
@@ -23,7 +23,31 @@ STEPS = 1024  # entries of a kernel's table per grid step
 LINEAR, TABLE, GAUSS, GAUSS_SHARE = 0, 1, 2, 3
 
 
-@njit(fastmath=FAST, error_model="numpy", inline="always")
+@intrinsic  # type: ignore[untyped-decorator]
+def _add_eight(typing, flat, at, row, start, g):  # type: ignore[no-untyped-def]
+    """flat[at : at + 8] += g row[start : start + 8] as one vector: LLVM finds none by itself."""
+
+    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        eight = ir.VectorType(ir.FloatType(), 8)
+
+        def place(array, index):  # type: ignore[no-untyped-def]
+            made = context.make_array(signature.args[array])(context, builder, arguments[array])
+            pointer = builder.gep(made.data, [arguments[index]])
+            return builder.bitcast(pointer, eight.as_pointer())
+
+        out = place(0, 1)
+        scale = ir.Constant(eight, [0.0] * 8)
+        for k in range(8):
+            scale = builder.insert_element(scale, arguments[4], ir.Constant(ir.IntType(32), k))
+        contract = ("contract",)
+        added = builder.fmul(scale, builder.load(place(2, 3), align=4), flags=contract)
+        builder.store(builder.fadd(builder.load(out, align=4), added, flags=contract), out, align=4)
+        return context.get_dummy_value()
+
+    return types.void(flat, types.uint64, row, types.uint64, types.float32), build
+
+
+@njit(fastmath=FAST, error_model="numpy", forceinline=True)
 def _fill(out, at, width, f, lowest, kind, table, h, q):  # type: ignore[no-untyped-def]
     """out[at + a] = the kernel at distance f - a along one axis; q = exp(-h)."""
     if kind == LINEAR:
@@ -51,7 +75,7 @@ def _fill(out, at, width, f, lowest, kind, table, h, q):  # type: ignore[no-unty
             ratio *= q * q
 
 
-@njit(fastmath=FAST, error_model="numpy", inline="always")
+@njit(fastmath=FAST, error_model="numpy", forceinline=True)
 def _sharpness(table, r2):  # type: ignore[no-untyped-def]
     """h at a distance from the origin, linear between whole distances."""
     r = math.sqrt(r2)
@@ -59,7 +83,7 @@ def _sharpness(table, r2):  # type: ignore[no-untyped-def]
     return np.float32(table[low] + np.float32(r - low) * (table[low + 1] - table[low]))
 
 
-@njit(error_model="numpy", inline="always")
+@njit(error_model="numpy", forceinline=True)
 def _base(x, start, width, mate):  # type: ignore[no-untyped-def]
     """The first point of the kernel; that of a mate mirrors that of the point itself."""
     if mate:
@@ -67,7 +91,7 @@ def _base(x, start, width, mate):  # type: ignore[no-untyped-def]
     return math.floor(x - start)
 
 
-@njit(error_model="numpy", inline="always")
+@njit(error_model="numpy", forceinline=True)
 def _interval(low, high, slope, offset, mate):  # type: ignore[no-untyped-def]
     """The part of low ... high where slope i + offset >= 0 (a mate's: > 0)."""
     if slope == 0:
@@ -82,7 +106,19 @@ def _interval(low, high, slope, offset, mate):  # type: ignore[no-untyped-def]
 
 @njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def insert_slices(  # type: ignore[no-untyped-def]
-    points, slices, weights, factors, steps, reach, twice, start, kind, table, sharpness, slab, taps
+    points,
+    slices,
+    weights,
+    factors,
+    steps,
+    reach,
+    twice,
+    start,
+    kind,
+    table,
+    sharpness,
+    width,
+    slab,
 ):
     """Add slices to the points (z, y, x, 4) of a grid.
 
@@ -92,9 +128,9 @@ def insert_slices(  # type: ignore[no-untyped-def]
     """
     count, size, half, _ = slices.shape
     nz, ny, nx, _ = points.shape
-    width = len(taps)
     flat = points.reshape(-1)
     weighted = weights.size > 1
+    pairs = (width + 1) // 2
     middle_y, middle_z = ny // 2, nz // 2
     spread = width / 2 + 1.01
     lowest = min(start, width - 2 - start)
@@ -102,7 +138,7 @@ def insert_slices(  # type: ignore[no-untyped-def]
         bottom = np.int64(part) * slab
         top = min(bottom + slab, nz)
         along = np.empty(3 * width, np.float32)
-        row = np.zeros(4 * width, np.float32)
+        row = np.zeros(4 * pairs * 2, np.float32)  # an even number of points
         for s in range(count):
             factor = factors[s]
             if factor == 0:
@@ -138,7 +174,7 @@ def insert_slices(  # type: ignore[no-untyped-def]
                         ix = _base(x, start, width, side == 1)
                         iy = _base(y, start, width, side == 1)
                         iz = _base(z, start, width, side == 1)
-                        if iy < 0 or iy + width > ny or ix < 0 or ix + width > nx:
+                        if iy < 0 or iy + width > ny or ix < 0 or ix + 2 * pairs > nx:
                             continue
                         c0, c1 = max(0, bottom - iz), min(width, top - iz)
                         if c0 >= c1:
@@ -165,11 +201,12 @@ def insert_slices(  # type: ignore[no-untyped-def]
                             for b in range(width):
                                 g = along[2 * width + c] * along[width + b]
                                 at = np.uint64((((iz + c) * ny + iy + b) * nx + ix) * 4)
-                                for k in range(4 * width):
-                                    flat[at + np.uint64(k)] += g * row[k]
+                                for pair in range(pairs):
+                                    k = np.uint64(8 * pair)
+                                    _add_eight(flat, at + k, row, k, g)
 
 
-@njit(error_model="numpy", inline="always")
+@njit(error_model="numpy", forceinline=True)
 def _twin(k, n):  # type: ignore[no-untyped-def]
     """The other frequency that shares a place with k, or k itself."""
     return -k if 2 * abs(k) == n else k
@@ -241,12 +278,11 @@ def unfold(transform, columns, points):  # type: ignore[no-untyped-def]
 
 @njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def extract_slices(  # type: ignore[no-untyped-def]
-    points, slices, steps, reach, start, kind, table, sharpness, taps
+    points, slices, steps, reach, start, kind, table, sharpness, width
 ):
     """Read slices (n, y, x // 2 + 1) complex64 from a bordered grid: `insert_slices` transposed."""
     count, size, half = slices.shape
     nz, ny, nx = points.shape
-    width = len(taps)
     middle_y, middle_z = ny // 2, nz // 2
     lowest = min(start, width - 2 - start)
     for item in prange(count * size):
