@@ -100,8 +100,9 @@ def test_geometry_is_imods_to_a_thousandth_of_the_sd(ours, theirs, command_lines
 
 
 def test_filters_and_grey_values_are_imods(ours, theirs, command_lines):
+    """Over whole images, their edges too."""
     for name in runs_named(ALIKE, command_lines):
-        for our, their in zip(inner(images(ours[name])), inner(theirs[name]), strict=True):
+        for our, their in zip(images(ours[name]), theirs[name], strict=True):
             assert np.corrcoef(our.ravel(), their.ravel())[0, 1] >= 0.999, name
             shift = 128 if ours[name].header.mode == 0 else 0  # grey values, not signed bytes
             assert our.mean() + shift == pytest.approx(their.mean() + shift, rel=0.02), name

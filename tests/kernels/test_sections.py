@@ -91,10 +91,12 @@ def test_shrinking_agrees_with_its_twin_and_keeps_a_constant(rng, antialias, fac
 
     def along(values, size):
         start = (len(values) - size * factor) / 2
+        scale = 1 / float(np.float32(1 / factor))  # as IMOD keeps it
         out = []
         for k in range(size):
-            centre = start + (k + 0.5) * factor
-            near = [i for i in range(len(values)) if abs(i + 0.5 - centre) <= reach * factor]
+            centre = start + (k + 0.5) * scale
+            first, end = (int(centre + far * scale + 0.5 + 10) - 10 for far in (-reach, reach))
+            near = [i for i in range(len(values)) if first <= i < end]
             weights = [float(weight(np.float64((i + 0.5 - centre) / factor))) for i in near]
             out.append(
                 sum(w * values[i] for w, i in zip(weights, near, strict=True)) / sum(weights)

@@ -51,7 +51,7 @@ def _binned_along(axis: int, image: Floats, binning: int) -> Floats:
 
 
 def _box(x: Doubles) -> Doubles:
-    return ((x >= -0.5) & (x < 0.5)).astype(np.float64)
+    return np.ones_like(x)
 
 
 def _blackman(x: Doubles) -> Doubles:
@@ -101,15 +101,21 @@ def shrunk(image: Floats, factor: float, antialias: int = 6) -> Floats:
 
 
 def _shrinking(n: int, size: int, factor: float, antialias: int):  # type: ignore[no-untyped-def]
-    """Sparse weights (size, n) of the pixels in each output pixel."""
+    """Sparse weights (size, n) of the pixels in each output pixel.
+
+    Those count whose middle lies within the filter's reach. Where one lies exactly at the end of
+    it, rounding decides, and that is IMOD's: it keeps 1 / factor as a float32.
+    """
     from scipy.sparse import csr_array
 
     weight, reach = FILTERS[antialias]
-    centres = (n - size * factor) / 2 + (np.arange(size) + 0.5) * factor
-    taps = np.arange(int(np.ceil(2 * reach * factor)) + 2)
-    places = np.floor(centres - reach * factor).astype(int)[:, None] + taps
-    weights = weight((places + 0.5 - centres[:, None]) / factor)
-    weights *= (places >= 0) & (places < n)
+    scale = 1 / float(np.float32(1 / factor))
+    centres = (n - size * factor) / 2 + (np.arange(size) + 0.5) * scale
+    first, end = (np.floor(centres + far * scale + 0.5)[:, None] for far in (-reach, reach))
+    taps = np.arange(int(np.ceil(2 * reach * factor)) + 1)
+    places = first.astype(int) + taps
+    weights = weight((places + 0.5 - centres[:, None]) / scale)
+    weights *= (places >= 0) & (places < n) & (places < end)
     weights /= weights.sum(1, keepdims=True)
     rows = np.repeat(np.arange(size), len(taps))
     return csr_array((weights.ravel(), (rows, places.clip(0, n - 1).ravel())), shape=(size, n))
