@@ -25,7 +25,7 @@ def reconstruct(
     computing: Annotated[Computing, Parameter(name="*")] = Computing.model_construct(),  # noqa: B008
     dry_run: DryRun = False,
 ) -> None:
-    """Reconstruct STACK (MRC or TIFF) into the volume --output (MRC).
+    """Reconstruct STACK (MRC or TIFF) into the volume --output (MRC, or OME-Zarr: NAME.zarr).
 
     Lengths are unbinned pixels (1200) or have a unit (300nm), whatever the binning.
 
@@ -33,11 +33,13 @@ def reconstruct(
     """
     from vitreous.cli.progress import progress_bar
     from vitreous.formats.mrc import read_volume
+    from vitreous.formats.ome_zarr import is_ome_zarr
     from vitreous.formats.products import require_no_folder
     from vitreous.pipeline.inputs import opened, require_apart
     from vitreous.pipeline.tomogram import foresee, write_tomogram
 
-    require_no_folder(output)
+    if not is_ome_zarr(output):
+        require_no_folder(output)
     require_apart(output, stack, given.alignment, given.angles, given.x_tilts, mask)
     images, alignment = opened(stack, given, settings)
     support = None if mask is None else read_volume(mask, images.pixel_size).data.astype("float32")

@@ -60,10 +60,7 @@ def atomic_folder(path: Path, is_one: Callable[[Path], bool]) -> Iterator[Path]:
     A folder of this name is replaced where `is_one` says that it is such a product, and only once
     the new one is whole on the disk; anything else of this name is an `OutputError`.
     """
-    if path.exists() and not (path.is_dir() and is_one(path)):
-        raise OutputError(
-            f"{path} stands there and is something else: give the output another name"
-        )
+    require_replaceable(path, is_one)
     part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     try:
         part.mkdir()
@@ -86,6 +83,14 @@ def atomic_folder(path: Path, is_one: Callable[[Path], bool]) -> Iterator[Path]:
         if old.exists() and not path.exists():
             old.replace(path)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def require_replaceable(path: Path, is_one: Callable[[Path], bool]) -> None:
+    """Raise an `OutputError` where something stands at `path` that is no such product."""
+    if path.exists() and not (path.is_dir() and is_one(path)):
+        raise OutputError(
+            f"{path} stands there and is something else: give the output another name"
+        )
 
 
 def require_no_folder(path: Path) -> None:

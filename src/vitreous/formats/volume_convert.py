@@ -5,8 +5,11 @@ z = n - 1 - depth, which keeps the hand.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -14,7 +17,8 @@ from numpy.typing import NDArray
 
 from vitreous.errors import UserError
 from vitreous.formats.mrc import MrcStack, MrcWriter
-from vitreous.formats.ome_zarr import OmeZarrWriter, Version, is_ome_zarr
+from vitreous.formats.ome_zarr import OmeZarrWriter, Version, has_metadata, is_ome_zarr
+from vitreous.formats.products import output_error, require_replaceable
 from vitreous.formats.volumes import VolumeFile, bricks, open_volume
 from vitreous.records.progress import Progress, ignore_progress
 
@@ -66,6 +70,37 @@ def convert_volume(
     if cut:
         log.warning("%s: %d voxels beyond the range of %s were cut", destination, cut, dtype.name)
     return scale
+
+
+@contextmanager
+def slab_writer(
+    path: Path,
+    shape: tuple[int, int, int],
+    voxel_size: float,
+    dtype: str,
+    scratch: Path | None = None,
+) -> Iterator[MrcWriter]:
+    """A writer for slabs of any size and direction, into the format that the path's ending names.
+
+    They go to an MRC file. An OME-Zarr is made of it at the end, so that no chunk is written twice;
+    the MRC file is scratch then, in the folder `scratch` or beside the product.
+    """
+    if not is_ome_zarr(path):
+        with MrcWriter(path, shape, voxel_size, dtype) as writer:
+            yield writer
+        return
+    require_replaceable(path, has_metadata)
+    try:
+        scratching = TemporaryDirectory(dir=scratch or path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise output_error(path, error) from error
+    with scratching as folder:
+        whole = Path(folder) / "volume.mrc"
+        with MrcWriter(whole, shape, voxel_size, dtype) as writer:
+            yield writer
+        zarr = OmeZarrWriter(path, shape, voxel_size, dtype, writer.labels)
+        with open_volume(whole) as volume, zarr:
+            _copied(volume, zarr, "keep", GreyScale(), ignore_progress)
 
 
 def _writer(

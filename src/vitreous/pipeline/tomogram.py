@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vitreous.formats.mrc import MrcWriter
 from vitreous.formats.products import free_bytes, readable
+from vitreous.formats.volume_convert import slab_writer
 from vitreous.kernels.machine import ONE_THREAD, Share
 from vitreous.pipeline.grids import output_grid
 from vitreous.reconstruct.grid import DEFAULT_THICKNESS_ANGSTROM
@@ -130,7 +130,7 @@ def write_tomogram(
     share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
 ) -> Written:
-    """Reconstruct into `output`, slab by slab; the file appears when it is whole.
+    """Reconstruct into `output`, MRC or OME-Zarr, slab by slab; it appears when it is whole.
 
     Its room on the disk is taken before the work begins.
     """
@@ -150,7 +150,8 @@ def write_tomogram(
     slices = SlicesOnTheWay(plan.grid.size, plan.grid.voxel_size)
     frames = FramesOnTheWay(plan.grid.size, plan.grid.voxel_size)
     clipped = 0
-    with MrcWriter(output, shape, plan.grid.voxel_size, settings.mode) as writer, tomogram:
+    writing = slab_writer(output, shape, plan.grid.voxel_size, settings.mode, share.scratch)
+    with writing as writer, tomogram:
         scaling = scaling_for(tomogram, settings)
         writer.labels = labels(plan, settings, scaling)
         for row, slab in tomogram.slabs():
