@@ -12,8 +12,10 @@ from mkdocs.structure.pages import Page
 from vitreous.cli.main import COMMANDS, build
 from vitreous.faces.aretomo_line import TITLES
 from vitreous.faces.aretomo_options import OPTIONS
+from vitreous.faces.relion_tomogram_options import OPTIONS as RELION_OPTIONS
 
 ARETOMO_OPTIONS = "<!-- aretomo options -->"
+RELION_TOMOGRAM_OPTIONS = "<!-- relion tomo_reconstruct_tomogram options -->"
 KINDS = {"idle": "not used"}
 
 
@@ -41,8 +43,23 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put the table of AreTomo's options where a page has the place for it."""
-    return markdown.replace(ARETOMO_OPTIONS, aretomo_options())
+    """Put the tables of other programs' options where a page has the place for them."""
+    return markdown.replace(ARETOMO_OPTIONS, aretomo_options()).replace(
+        RELION_TOMOGRAM_OPTIONS, relion_tomogram_options()
+    )
+
+
+def relion_tomogram_options() -> str:
+    """The options of RELION's tomo_reconstruct_tomogram in a table."""
+    rows = [
+        f"| {' '.join(f'`--{name}`' for name in option.names.split())} "
+        f"| {f'`{option.value}`'.replace('|', ' or ') if option.value else ''} "
+        f"| {option.four} | {option.five} | {KINDS.get(option.kind, option.kind)} "
+        f"| {option.text.replace('|', ' or ')} |"
+        for option in RELION_OPTIONS
+    ]
+    head = ["| option | value | RELION 4 | RELION 5 | here | |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *rows])
 
 
 def aretomo_options() -> str:

@@ -14,6 +14,7 @@ HEAVY = {"numpy", "scipy", "numba", "mrcfile", "tifffile", "imagecodecs", "gemmi
 HEAVY |= {"PIL", "cupy", "h5py", "zarr", "pandas"}
 
 LINES = [["--help"], *([command, "--help"] for command in COMMANDS)]
+LINES += [["relion", "--help"], ["relion", "tomo_reconstruct_tomogram", "--help"]]
 
 LIST_MODULES = """
 import sys

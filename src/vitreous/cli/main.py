@@ -47,6 +47,7 @@ COMMANDS = {
 FACES = {
     "imod": "IMOD's programs with their own options: vitreous imod newstack -in ...",
     "aretomo": "AreTomo's command lines, one stack or many: vitreous aretomo -InMrc ...",
+    "relion": "RELION's programs with their own options: vitreous relion tomo_reconstruct_tomogram",
 }
 """Command lines of other programs; `vitreous NAME` calls `vitreous.faces.NAME.run`."""
 

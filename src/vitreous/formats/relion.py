@@ -80,6 +80,14 @@ def angles_to_alignment(
     )
 
 
+def tilt_scales(
+    alignment: Alignment, sections: NDArray[np.intp], offset_degrees: float = 0.0
+) -> Array:
+    """cos(YTilt + offset) of the given sections: RELION 5's rlnCtfScalefactor where it isn't."""
+    rows = np.searchsorted(alignment.sections, sections)
+    return np.asarray(np.cos(np.deg2rad(alignment.tilts_degrees[rows] + offset_degrees)))
+
+
 def alignment_to_angles(alignment: Alignment) -> tuple[Array, Array]:
     """Our maps -> angles (n, 3), shifts (n, 2) in angstrom.
 

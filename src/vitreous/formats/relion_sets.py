@@ -16,7 +16,7 @@ import difflib
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -331,13 +331,33 @@ def write_set(path: Path, tomogram: Tomogram, remarks: Sequence[str] = ()) -> li
         return [path]
     series_path = path.parent / FOLDER_OF_SERIES / f"{tomogram.name}.star"
     row["rlnTomoTiltSeriesStarFile"] = str(series_path)
+    return write_tomograms(path, [replace(tomogram, row=row)], remarks)
+
+
+def write_tomograms(
+    path: Path, tomograms: Sequence[Tomogram], remarks: Sequence[str] = ()
+) -> list[Path]:
+    """Write a set in RELION 5's layout: the tables of tilts where the rows name them, then it."""
+    written = [write_tilts(tomogram) for tomogram in tomograms]
+    write_star(path, [_table_of_rows("global", [dict(t.row) for t in tomograms], remarks)])
+    return [path, *written]
+
+
+def write_tilts(tomogram: Tomogram) -> Path:
+    """Write the table of tilts to the file that the tomogram's row names."""
+    path = Path(tomogram.row["rlnTomoTiltSeriesStarFile"])
     try:
-        series_path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise output_error(series_path.parent, error) from error
-    write_star(series_path, [tomogram.tilts])
-    write_star(path, [_table_of_rows("global", [row], remarks)])
-    return [path, series_path]
+        raise output_error(path.parent, error) from error
+    write_star(path, [tomogram.tilts])
+    return path
+
+
+def number_text(value: float) -> str:
+    """A number as RELION writes it: 12 characters at most."""
+    scientific = 0 < abs(value) < 1e-3 or abs(value) > 1e5
+    return f"{value:.{5 if value < 0 else 6}{'e' if scientific else 'f'}}"
 
 
 def table_of_tilts(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
