@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 from tests.kernels.fourier_twins import extract_slowly, insert_slowly
 from vitreous.kernels.insertion import (
     WIDTHS,
-    Grid,
+    SliceGrid,
     extract,
     folded,
     grid_bytes,
@@ -33,7 +33,7 @@ def test_insertion_agrees_with_its_twin(kernel, size, shape, rng):
     weights[weights < 0.3] = 0
     factors = [1.5, 0.5]
 
-    grid = Grid.empty(size)
+    grid = SliceGrid.empty(size)
     insert(grid, slices, orientations, kernel, columns=shape[1], weights=weights, factors=factors)
     sums = folded(grid)
 
@@ -48,7 +48,7 @@ def test_insertion_agrees_with_its_twin(kernel, size, shape, rng):
 def test_the_reach_and_the_first_column_are_those_of_the_twin(reach, twice, rng):
     slices, orientations = slices_of(rng, 3, (8, 8)), turns(rng, 3)
 
-    grid = Grid.empty((8, 8, 8))
+    grid = SliceGrid.empty((8, 8, 8))
     insert(grid, slices, orientations, columns=8, reach=reach, axis_twice=twice)
     sums = folded(grid)
 
@@ -66,7 +66,7 @@ def test_sums_of_slices_along_the_axes_are_hermitian(size, rng):
     slices = slices_of(rng, 3, (n, n))
     orientations = np.array([np.eye(3), np.roll(np.eye(3), 1, 0), np.roll(np.eye(3), 2, 0)])
 
-    grid = Grid.empty(size)
+    grid = SliceGrid.empty(size)
     insert(grid, slices, orientations, columns=n, reach=1)
     sums = folded(grid)
 
@@ -96,7 +96,7 @@ def test_extraction_is_the_transpose_of_insertion(kernel, size, shape, rng):
     orientations = turns(rng, 3)
     slices = slices_of(rng, 3, shape)
 
-    grid = Grid.empty(size)
+    grid = SliceGrid.empty(size)
     insert(grid, slices, orientations, kernel, columns=shape[1], axis_twice=True)
     sums = folded(grid)
     out = extract(half, orientations, shape, kernel, columns=size[2])
@@ -115,7 +115,7 @@ def test_the_same_bits_come_from_any_number_of_threads(rng):
     for threads in (1, 2):
         before = numba.get_num_threads()
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-        grid = Grid.empty((24, 24, 24))
+        grid = SliceGrid.empty((24, 24, 24))
         insert(grid, slices, orientations, "gauss_var", columns=24)
         found.append(folded(grid))
         numba.set_num_threads(before)
@@ -125,7 +125,7 @@ def test_the_same_bits_come_from_any_number_of_threads(rng):
 
 
 def test_memory_is_what_is_said():
-    grid = Grid.empty((20, 21, 22))
+    grid = SliceGrid.empty((20, 21, 22))
     sums = folded(grid)
 
     assert grid.points.nbytes == grid_bytes((20, 21, 22))

@@ -13,9 +13,9 @@ from vitreous.kernels.insertion import (
     GAUSS_3,
     GAUSS_5,
     WIDTHS,
-    Grid,
     KernelName,
     Shape,
+    SliceGrid,
     Sums,
     extract,
     folded,
@@ -83,7 +83,7 @@ def compensation(
     half = (len(orientations), shape[0], shape[1] // 2 + 1)
     found = np.ones(half, np.float32) if weights is None else weights.astype(np.float32)
     for _ in range(rounds):
-        grid = Grid.empty(size)
+        grid = SliceGrid.empty(size)
         insert(
             grid, found.astype(np.complex64), orientations, kernel,
             columns=shape[1], weights=found, reach=reach,

@@ -50,14 +50,14 @@ WIDTHS: dict[KernelName, int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class SliceGrid:
     """Sums that slices are added to: points (z, y, x, 4) with a border, for a volume of `shape`."""
 
     shape: Shape
     points: Floats
 
     @classmethod
-    def empty(cls, shape: Shape) -> "Grid":
+    def empty(cls, shape: Shape) -> "SliceGrid":
         """Zeros for a volume (z, y, x)."""
         return cls(shape, np.zeros((*_bordered(shape), 4), np.float32))
 
@@ -81,7 +81,7 @@ class Sums:
 
 
 def grid_bytes(shape: Shape) -> int:
-    """Memory of a Grid for a volume (z, y, x)."""
+    """Memory of a SliceGrid for a volume (z, y, x)."""
     return 16 * int(np.prod(_bordered(shape)))
 
 
@@ -91,7 +91,7 @@ def sums_bytes(shape: Shape) -> int:
 
 
 def insert(
-    grid: Grid,
+    grid: SliceGrid,
     slices: Spectrum,
     orientations: Doubles,
     kernel: KernelName = "trilinear",
@@ -130,7 +130,7 @@ def insert(
     )
 
 
-def folded(grid: Grid) -> Sums:
+def folded(grid: SliceGrid) -> Sums:
     """The sums of a grid with the Friedel mates of all that was inserted."""
     from vitreous.kernels.cpu.insertion import fold
 

@@ -23,25 +23,23 @@ STEPS = 1024  # entries of a kernel's table per grid step
 LINEAR, TABLE, GAUSS, GAUSS_SHARE = 0, 1, 2, 3
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _add_eight(typing, flat, at, row, start, g):  # type: ignore[no-untyped-def]
     """flat[at : at + 8] += g row[start : start + 8] as one vector: LLVM finds none by itself."""
 
     def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         eight = ir.VectorType(ir.FloatType(), 8)
-
-        def place(array, index):  # type: ignore[no-untyped-def]
+        places = []
+        for array, index in ((0, 1), (2, 3)):
             made = context.make_array(signature.args[array])(context, builder, arguments[array])
             pointer = builder.gep(made.data, [arguments[index]])
-            return builder.bitcast(pointer, eight.as_pointer())
-
-        out = place(0, 1)
+            places.append(builder.bitcast(pointer, eight.as_pointer()))
         scale = ir.Constant(eight, [0.0] * 8)
         for k in range(8):
             scale = builder.insert_element(scale, arguments[4], ir.Constant(ir.IntType(32), k))
-        contract = ("contract",)
-        added = builder.fmul(scale, builder.load(place(2, 3), align=4), flags=contract)
-        builder.store(builder.fadd(builder.load(out, align=4), added, flags=contract), out, align=4)
+        out, added = (builder.load(place, align=4) for place in places)
+        added = builder.fmul(scale, added, flags=("contract",))
+        builder.store(builder.fadd(out, added, flags=("contract",)), places[0], align=4)
         return context.get_dummy_value()
 
     return types.void(flat, types.uint64, row, types.uint64, types.float32), build
@@ -203,7 +201,7 @@ def insert_slices(  # type: ignore[no-untyped-def]
                                 at = np.uint64((((iz + c) * ny + iy + b) * nx + ix) * 4)
                                 for pair in range(pairs):
                                     k = np.uint64(8 * pair)
-                                    _add_eight(flat, at + k, row, k, g)
+                                    _add_eight(flat, at + k, row, k, g)  # type: ignore[call-arg]
 
 
 @njit(error_model="numpy", forceinline=True)
