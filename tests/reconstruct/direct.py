@@ -6,7 +6,7 @@ have it, in the fast kernels' place.
 
 import numpy as np
 
-from vitreous.reconstruct.images import prepare
+from vitreous.reconstruct.images import coefficients_shape, prepare
 from vitreous.reconstruct.tomogram import plan
 
 
@@ -35,13 +35,13 @@ def bilinear(image, u, v, half_open):
     return np.where(inside, (1 - b) * low + b * high, 0), inside
 
 
-def reconstruct_directly(stack, alignment, settings, grid=None, half_open=False):
+def reconstruct_directly(stack, alignment, settings, grid=None, half_open=False, **records):
     """Like `reconstruct_tomogram`, slowly."""
     _, height, width = stack.shape
     todo = plan(alignment, settings, (width, height), grid=grid)
     used = todo.alignment
-    shape = (len(used), height // settings.binning + 4, width // settings.binning + 4)
-    images = prepare(stack, used, settings, np.empty(shape, np.float32))
+    shape = coefficients_shape(used, settings)
+    images = prepare(stack, used, settings, np.empty(shape, np.float32), **records)
     values = pixel_values(images.coefficients)
     z, y, x = np.indices(todo.grid.shape)
     volume, seen = np.zeros(todo.grid.shape), np.zeros(todo.grid.shape)

@@ -1,6 +1,6 @@
 """The contrast transfer function: the one formula of the house.
 
-    CTF(k) = sin(chi(k)) exp(-B |k|^2 / 4)
+    CTF(k) = scale sin(chi(k)) exp(-B |k|^2 / 4)
     chi(k) = pi lambda |k|^2 (df(azimuth) - lambda^2 |k|^2 Cs / 2) + phase shift + asin(A)
     df(azimuth) = (U + V) / 2 + (U - V) / 2 cos 2 (azimuth - astigmatism angle)
 
@@ -46,4 +46,4 @@ def phase(ctf: Ctf, kx: ArrayLike, ky: ArrayLike) -> Array:
 def transfer(ctf: Ctf, kx: ArrayLike, ky: ArrayLike) -> Array:
     """The CTF at frequencies (kx, ky) in 1/A, which broadcast."""
     squared = np.square(np.asarray(kx, np.float64)) + np.square(np.asarray(ky, np.float64))
-    return np.sin(phase(ctf, kx, ky)) * np.exp(-ctf.b_factor / 4 * squared)
+    return ctf.scale * np.sin(phase(ctf, kx, ky)) * np.exp(-ctf.b_factor / 4 * squared)

@@ -29,42 +29,64 @@ def good_size(n: int, multiple: int = 1) -> int:
 class Frame:
     """How an image is set into a larger, periodic one, and cut out of its binned version.
 
-    shape, padded, binned: (y, x). start: where the image begins in the padded one; cut: where the
-    binned image begins in the binned padded one.
+    shape, padded, small, binned: (y, x) of the image, set into its frame, the frame binned, the
+    binned image. start: where the image begins in the padded one; cut: where the binned image
+    begins in the small one.
     """
 
     shape: tuple[int, int]
     padded: tuple[int, int]
+    small: tuple[int, int]
     start: tuple[int, int]
     binned: tuple[int, int]
     cut: tuple[int, int]
-    binning: int
 
     @property
-    def small(self) -> tuple[int, int]:
-        """(y, x) of the padded image after binning."""
-        return self.padded[0] // self.binning, self.padded[1] // self.binning
+    def spacing(self) -> tuple[float, float]:
+        """(y, x) pixels of the image from one binned pixel to the next."""
+        return self.padded[0] / self.small[0], self.padded[1] / self.small[1]
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(y, x) where the binned image has the image's pixel n // 2."""
+        y, x = (
+            (begin + n // 2) / step - out
+            for begin, n, step, out in zip(
+                self.start, self.shape, self.spacing, self.cut, strict=True
+            )
+        )
+        return y, x
 
 
-def frame_for(shape: tuple[int, int], binning: int = 1) -> Frame:
-    """A frame with IMOD's room at the ends: twice 5 %, at least 16 and at most 50 pixels."""
-    padded, start, binned, cut = [], [], [], []
-    for n in shape:
-        room = min(50, 2 * max(8, n // 20)) + 2 * (binning - 1)
-        whole = good_size(n + room, binning)
-        centre = whole // 2 // binning * binning
-        padded.append(whole)
-        start.append(centre - n // 2)
-        binned.append(n // binning)
-        cut.append(centre // binning - n // binning // 2)
-    return Frame(
-        (shape[0], shape[1]),
-        (padded[0], padded[1]),
-        (start[0], start[1]),
-        (binned[0], binned[1]),
-        (cut[0], cut[1]),
-        binning,
-    )
+def frame_for(shape: tuple[int, int], binning: float = 1) -> Frame:
+    """A frame with IMOD's room at the ends: twice 5 %, at least 16 and at most 50 pixels.
+
+    A whole binning keeps the image's pixel n // 2 on the binned one's; with a fraction the frame's
+    sizes approach it (`spacing` is exact), and the centre lies between pixels.
+    """
+    lines = [_framed_line(n, binning) for n in shape]
+    padded, small, start, binned, cut = ((y, x) for y, x in zip(*lines, strict=True))
+    return Frame((shape[0], shape[1]), padded, small, start, binned, cut)
+
+
+def _framed_line(n: int, binning: float) -> tuple[int, int, int, int, int]:
+    """padded, small, start, binned, cut of one axis."""
+    room = min(50, 2 * max(8, n // 20))
+    binned = binned_size(n, binning)
+    if binning == int(binning):
+        step = int(binning)
+        padded = good_size(n + room + 2 * (step - 1), step)
+        centre = padded // 2 // step
+        return padded, padded // step, centre * step - n // 2, binned, centre - binned // 2
+    padded = good_size(n + room + int(5 * binning))
+    small = round(padded / binning)
+    centre = round(padded // 2 * small / padded)
+    return padded, small, padded // 2 - n // 2, binned, centre - binned // 2
+
+
+def binned_size(n: int, binning: float) -> int:
+    """How many whole binned pixels n pixels hold."""
+    return int(n / binning * (1 + 1e-9))
 
 
 def framed(image: Floats, frame: Frame) -> Floats:
@@ -151,7 +173,7 @@ def padded(spectrum: Spectrum, columns: int, large: tuple[int, int]) -> Spectrum
     return out
 
 
-def binned(image: Floats, binning: int, threads: int = 1) -> Floats:
+def binned(image: Floats, binning: float, threads: int = 1) -> Floats:
     """The image Fourier-cropped by a whole factor, antialiased; pixel n // 2 stays the centre."""
     if binning == 1:
         return image
@@ -168,23 +190,9 @@ def cut_out(whole: Floats, frame: Frame, border: int = 0) -> Floats:
     return whole[top - border : top + rows + border, left - border : left + columns + border]
 
 
-def filtered(
-    image: Floats,
-    frame: Frame,
-    across: tuple[float, float],
-    table: Floats,
-    step: float,
-    *,
-    border: int,
-    threads: int = 1,
-) -> Floats:
-    """The image binned, filtered along one direction, as cubic B-spline coefficients.
+def coefficients(image: Floats, border: int) -> Floats:
+    """Cubic B-spline coefficients of an image that is mirrored at its edges, with a border."""
+    from scipy import ndimage
 
-    across (x, y): unit vector; table: weights at |frequency along it| = 0, step, 2 step, ... in
-    cycles per binned pixel. Returns (y + 2 border, x + 2 border).
-    """
-    from vitreous.kernels.cpu.spectrum import weigh_spectrum
-
-    spectrum = cropped(forward(framed(image, frame), threads), frame.padded[1], frame.small)
-    weigh_spectrum(spectrum, frame.small[1], np.asarray(across), table, step, True)
-    return cut_out(inverse(spectrum, frame.small, threads), frame, border)
+    found = ndimage.spline_filter(image, 3, output=np.float32, mode="mirror")
+    return np.pad(found, border, mode="reflect")

@@ -120,19 +120,23 @@ class Shear:
 
 
 def shear_of(
-    alignment: Alignment, grid: Grid, image_size: tuple[int, int], image_pixel_size: float
+    alignment: Alignment,
+    grid: Grid,
+    image_size: tuple[int, int],
+    image_pixel_size: float | tuple[float, float],
+    *,
+    image_centre: tuple[float, float] | None = None,
 ) -> Shear:
     """The shear of `grid` seen in images of `image_size` px of `image_pixel_size` A.
 
-    Images may be binned against the alignment's own: their centre pixel n // 2 stays the origin.
-    Raises UserError for a view that sees the slab edge on.
+    Images may be binned against the alignment's own. image_centre: the pixel of the origin, n // 2
+    where not given. Raises UserError for a view that sees the slab edge on.
     """
-    scale = grid.voxel_size / image_pixel_size
-    linear = alignment.projections[:, :, :2] * scale
-    slope = alignment.projections[:, :, 2] * scale
-    middle = np.asarray(image_size) // 2
-    origin = alignment.shifts / image_pixel_size + middle
-    origin = origin - alignment.projections @ (np.asarray(grid.centre) * scale)
+    pixel_size = np.broadcast_to(np.asarray(image_pixel_size, np.float64), 2)
+    projections = alignment.projections * (grid.voxel_size / pixel_size)[:, None]
+    linear, slope = projections[:, :, :2], projections[:, :, 2]
+    middle = np.asarray(image_size) // 2 if image_centre is None else np.asarray(image_centre)
+    origin = alignment.shifts / pixel_size + middle - projections @ np.asarray(grid.centre)
     steepest = np.abs(alignment.rotations[:, 2, 2]).argmin()
     if abs(alignment.rotations[steepest, 2, 2]) < np.cos(np.deg2rad(STEEPEST_DEGREES)):
         raise UserError(
@@ -142,7 +146,7 @@ def shear_of(
         )
     drift: Array = np.linalg.solve(linear, slope[..., None])[..., 0].astype(np.float64)
     return Shear(
-        linear=linear,
+        linear=np.ascontiguousarray(linear),
         origin=origin,
         slope=slope,
         drift_x=drift[:, 0],

@@ -100,7 +100,7 @@ def _finished(
         del spectra
     average = halves[0] if len(halves) == 1 else halves[0] + halves[1]
     even, odd = halves if len(halves) == 2 else (None, None)
-    return Sums(average, even, odd, plain, motion.pixel_size * frame.binning)
+    return Sums(average, even, odd, plain, motion.pixel_size * frame.spacing[1])
 
 
 def _transformed(images: Floats, frame: Frame, threads: int) -> Spectrum:
@@ -118,7 +118,7 @@ def _image(spectra: Spectrum, tables: Floats, frame: Frame, sharpen: bool, threa
     weighed_sum(spectra, frame.padded[1], tables, sharpen, whole)
     small = cropped(whole, frame.padded[1], frame.small)
     image = cut_out(inverse(small, frame.small, threads), frame)
-    return np.ascontiguousarray(image) * np.float32(frame.binning**2)
+    return np.ascontiguousarray(image) * np.float32(frame.spacing[0] * frame.spacing[1])
 
 
 # -- one frame ------------------------------------------------------------------------------------

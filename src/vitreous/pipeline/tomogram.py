@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from vitreous.reconstruct.grid import DEFAULT_THICKNESS_ANGSTROM
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.reconstruct.tomogram import Plan, Reconstruction
 from vitreous.records.alignment import Alignment, alignment_from_angles
+from vitreous.records.ctf import Ctf
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
 from vitreous.records.tilt_series import TiltSeries
@@ -26,6 +28,8 @@ from vitreous.report.slices import Slices, SlicesOnTheWay
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
+Ctfs = Sequence[Ctf | None]  # by section of the stack
+Doses = Sequence[float | None]  # e/A^2 before each section
 
 SAMPLED_SLABS = 8
 SAMPLED_ROWS = 4
@@ -64,11 +68,13 @@ def foresee(
     settings: ReconstructSettings,
     output: Path,
     *,
+    ctfs: Ctfs | None = None,
+    doses: Doses | None = None,
     mask: Floats | None = None,
     share: Share = ONE_THREAD,
 ) -> None:
     """Log what `write_tomogram` would do, and do nothing."""
-    plan = planned(stack, alignment, settings, mask=mask, share=share).plan
+    plan = planned(stack, alignment, settings, ctfs=ctfs, doses=doses, mask=mask, share=share).plan
     say(plan, settings)
     needed = int(np.prod(plan.grid.size, dtype=np.int64)) * np.dtype(settings.mode).itemsize
     free = free_bytes(next(place for place in output.absolute().parents if place.exists()) / "x")
@@ -103,6 +109,8 @@ def planned(
     alignment: Alignment,
     settings: ReconstructSettings,
     *,
+    ctfs: Ctfs | None = None,
+    doses: Doses | None = None,
     mask: Floats | None = None,
     share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
@@ -113,6 +121,8 @@ def planned(
         stack,
         alignment,
         settings.model_copy(update={"add": 0.0, "multiply": None}),
+        ctfs=ctfs,
+        doses=doses,
         grid=output_grid(alignment, settings, (width, height)),
         mask=mask,
         share=share,
@@ -126,6 +136,8 @@ def write_tomogram(
     settings: ReconstructSettings,
     output: Path,
     *,
+    ctfs: Ctfs | None = None,
+    doses: Doses | None = None,
     mask: Floats | None = None,
     share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
@@ -138,6 +150,8 @@ def write_tomogram(
         stack,
         alignment,
         settings,
+        ctfs=ctfs,
+        doses=doses,
         mask=mask,
         share=share,
         progress=progress,
@@ -296,6 +310,6 @@ def labels(plan: Plan, settings: ReconstructSettings, scaling: Scaling) -> tuple
     how = settings.method if settings.method != "wbp" else f"wbp {settings.weighting}"
     centre = ",".join(f"{index:g}" for index in plan.grid.centre)
     return (
-        f"{how}, {len(plan.alignment)} tilts, bin {settings.binning}, {scaling.said}",
+        f"{how}, {len(plan.alignment)} tilts, bin {settings.binning:g}, {scaling.said}",
         f"origin voxel {centre} ({settings.grid} grid), x'=x cos+z sin, hand unknown",
     )

@@ -39,10 +39,11 @@ def field_of(alignment: Alignment, images: Prepared) -> Field | None:
     x = np.arange(0, columns + NODES_EVERY_PX, NODES_EVERY_PX, dtype=np.float64)
     y = np.arange(0, rows + NODES_EVERY_PX, NODES_EVERY_PX, dtype=np.float64)
     pixels = np.stack(np.meshgrid(x, y), -1)
-    centre = np.array([columns // 2, rows // 2])
-    points = ((pixels - centre) * images.pixel_size).reshape(1, -1, 2)
+    centre = np.array(images.centre[::-1] if images.transposed else images.centre)
+    spacing = np.array(images.spacing[::-1] if images.transposed else images.spacing)
+    points = ((pixels - centre) * spacing).reshape(1, -1, 2)
     moved = alignment.displacement(np.broadcast_to(points, (len(alignment), *points.shape[1:])))
-    values = moved.reshape(len(alignment), len(y), len(x), 2) / images.pixel_size
+    values = moved.reshape(len(alignment), len(y), len(x), 2) / spacing
     values = np.moveaxis(values, -1, 1)
     if images.transposed:
         values = values[:, ::-1].swapaxes(2, 3)

@@ -1,6 +1,7 @@
 """From the images of a stack to what back-projection reads: repaired, filtered, as coefficients."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,12 @@ from numpy.typing import NDArray
 from vitreous.errors import UserError
 from vitreous.kernels import fourier
 from vitreous.kernels.cpu.resample import BORDER
+from vitreous.reconstruct.corrected import Correction, correction_of
+from vitreous.reconstruct.filters import Filters, filters_of, named_views
+from vitreous.reconstruct.sampling import Sampling, sampling_of
 from vitreous.reconstruct.settings import ReconstructSettings
-from vitreous.reconstruct.weights import Line, frequency_weights, view_factors
 from vitreous.records.alignment import Alignment
+from vitreous.records.ctf import Ctf
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
 from vitreous.records.tilt_series import named_tilt
@@ -27,14 +31,16 @@ class Prepared:
     """Filtered images, binned, as B-spline coefficients with a border of 2, less their level.
 
     coefficients (n, y + 4, x + 4); levels (n,): the grey value a view has outside its image, taken
-    off so that outside is 0; image_size (x, y) binned px of pixel_size A. transposed: x and y of
-    the images (and so the axes of the coefficients) are exchanged.
+    off so that outside is 0; image_size (x, y) binned px, spacing (x, y) A from one to the next,
+    the origin at pixel `centre` (x, y). transposed: x and y of the images (and so the axes of the
+    coefficients) are exchanged.
     """
 
     coefficients: Floats
     levels: Array
     image_size: tuple[int, int]
-    pixel_size: float
+    spacing: tuple[float, float]
+    centre: tuple[float, float]
     transposed: bool = False
 
     @property
@@ -44,25 +50,31 @@ class Prepared:
             self.coefficients.swapaxes(1, 2),
             self.levels,
             self.image_size[::-1],
-            self.pixel_size,
+            self.spacing[::-1],
+            self.centre[::-1],
             not self.transposed,
         )
 
 
-def coefficients_shape(alignment: Alignment, binning: int) -> tuple[int, int, int]:
+def coefficients_shape(alignment: Alignment, settings: ReconstructSettings) -> tuple[int, int, int]:
     """Shape of the coefficients of an alignment's images."""
-    columns, rows = alignment.image_size
-    return len(alignment), rows // binning + 2 * BORDER, columns // binning + 2 * BORDER
+    columns, rows = sampling_of(alignment.image_size, settings).image_size
+    return len(alignment), rows + 2 * BORDER, columns + 2 * BORDER
 
 
 ARRAYS_OF_AN_IMAGE = 4  # of the padded size: image and spectrum, each with its copy of work
+ARRAYS_OF_A_CORRECTION = 12  # of the binned size: phases and transfer, shares and sums of strips
 
 
-def preparing_bytes(alignment: Alignment, binning: int) -> int:
+def preparing_bytes(alignment: Alignment, settings: ReconstructSettings) -> int:
     """Memory that reading and filtering one image takes, beside its coefficients."""
     columns, rows = alignment.image_size
-    padded = fourier.frame_for((rows, columns), binning).padded
-    return ARRAYS_OF_AN_IMAGE * 4 * int(np.prod(padded, dtype=np.int64))
+    sampling = sampling_of(alignment.image_size, settings)
+    padded = sampling.frame.padded if sampling.frame else (rows, columns)
+    pixels = ARRAYS_OF_AN_IMAGE * int(np.prod(padded, dtype=np.int64))
+    if settings.ctf != "none" or settings.dose_weighting or has_taper(settings):
+        pixels += ARRAYS_OF_A_CORRECTION * int(np.prod(sampling.periodic, dtype=np.int64))
+    return 4 * pixels
 
 
 def prepare(
@@ -71,37 +83,31 @@ def prepare(
     settings: ReconstructSettings,
     out: Floats,
     *,
+    ctfs: Sequence[Ctf | None] | None = None,
+    doses: Sequence[float | None] | None = None,
     threads: int = 1,
     progress: Progress = ignore_progress,
 ) -> Prepared:
-    """Read, repair, filter and bin every image that the alignment uses, into `out`.
+    """Read, repair, bin, correct and filter every image that the alignment uses, into `out`.
 
-    The filter runs across the tilt axis of each view. NaN and infinite pixels become the image's
+    The filter runs across the tilt axis of each view. ctfs and doses (e/A^2 before the tilt): by
+    section of the stack, where the settings need them. NaN and infinite pixels become the image's
     mean; how many there were is logged, and which images hold nothing.
     """
-    columns, rows = alignment.image_size
-    frame = fourier.frame_for((rows, columns), settings.binning)
-    directions = np.deg2rad(alignment.axes_degrees)
-    across = np.stack([np.cos(directions), np.sin(directions)], -1)
-    line = _line_across(frame, across[0])
+    sampling = sampling_of(alignment.image_size, settings)
+    correction = correction_of(alignment, settings, sampling, ctfs)
+    voltage = correction.voltage_kv if correction else _voltage(ctfs)
+    filters = filters_of(
+        alignment, settings, sampling, doses, voltage, correction.ctfs if correction else None
+    )
     iterative = settings.method != "wbp"
-    tilts = alignment.tilts_degrees
-    voxel_size = alignment.pixel_size * settings.binning
-    if iterative:
-        tables = np.ones((len(alignment), 2))
-        # along z the rays of an untilted voxel are shorter by the cosine: density per angstrom
-        factors = np.abs(alignment.rotations[:, 2, 2]) / voxel_size
-    else:
-        tables = frequency_weights(line, tilts, settings)
-        factors = view_factors(tilts, line, voxel_size, settings)
-    factors = factors * view_weights(alignment, settings)
-    step = 1 / line.padded if not iterative else 1.0
-    zero_mean = (iterative or settings.weighting == "none") and not settings.keep_mean
+    fade = taper(sampling.size, settings) if has_taper(settings) else None
+    unfiltered = iterative or settings.weighting not in ("ramp", "exact")
     holes: dict[int, int] = {}  # by view
     blank = []  # views
     levels = np.zeros(len(alignment))
     for view, section in enumerate(alignment.sections):
-        image, missing = grey_values(stack, int(section), tilts[view], settings)
+        image, missing = grey_values(stack, int(section), alignment.tilts_degrees[view], settings)
         if missing:
             holes[view] = missing
         if image.min() == image.max():
@@ -109,63 +115,85 @@ def prepare(
         mean = float(image.mean())
         if settings.taper:
             fade_to(image, mean, settings.taper)
-        if zero_mean:
+        if unfiltered and not settings.keep_mean:
             image -= np.float32(mean)
             mean = 0.0
-        table = (tables[view] * factors[view]).astype(np.float32)
-        out[view] = fourier.filtered(
-            image,
-            frame,
-            (float(across[view, 0]), float(across[view, 1])),
-            table,
-            step,
-            border=BORDER,
-            threads=threads,
-        )
         if settings.combine != "mean" and not iterative:
-            levels[view] = mean * float(table[0])
-            out[view] -= np.float32(levels[view])
+            levels[view] = mean * filters.gain(view)
+            if correction:
+                levels[view] *= correction.gain(view)
+        out[view] = _coefficients(
+            image, view, sampling, filters, correction, fade, levels[view], threads
+        )
         progress(view + 1, len(alignment))
     if holes:
         log.warning(
             "%d NaN or infinite pixels were replaced by their image's mean: %s",
             sum(holes.values()),
-            _named(alignment, list(holes)),
+            named_views(alignment, list(holes)),
         )
     if blank:
         log.warning(
             "one grey value all over: %s; leave out with --exclude-tilts %s",
-            _named(alignment, blank),
+            named_views(alignment, blank),
             ",".join(str(alignment.sections[view] + 1) for view in blank),
         )
-    return Prepared(out, levels, (frame.binned[1], frame.binned[0]), voxel_size)
+    pixel_size = alignment.pixel_size
+    spacing = sampling.spacing[0] * pixel_size, sampling.spacing[1] * pixel_size
+    return Prepared(out, levels, sampling.image_size, spacing, sampling.centre)
 
 
-def _named(alignment: Alignment, views: list[int]) -> str:
-    """Tilts as people count them."""
-    sections, tilts = alignment.sections, alignment.tilts_degrees
-    return ", ".join(named_tilt(sections[view], tilts[view]) for view in views)
+def _coefficients(
+    image: Floats,
+    view: int,
+    sampling: Sampling,
+    filters: Filters,
+    correction: Correction | None,
+    fade: Floats | None,
+    level: float,
+    threads: int,
+) -> Floats:
+    """(y + 4, x + 4) B-spline coefficients of the binned, corrected and filtered image."""
+    spectrum = sampling.spectrum(image, threads)
+    one_strip = correction is None or correction.strips(view) == 1
+    at_once = sampling.frame is not None and fade is None and one_strip
+    filters.weigh(view, spectrum, as_coefficients=at_once)
+    if correction and one_strip:
+        spectrum *= correction.factor(view, 0)
+    if at_once and sampling.frame:
+        whole = fourier.inverse(spectrum, sampling.periodic, threads)
+        return fourier.cut_out(whole, sampling.frame, BORDER) - np.float32(level)
+    if correction and not one_strip:
+        values = correction.image(view, spectrum, threads)
+    else:
+        values = sampling.image(spectrum, threads)
+    values = values - np.float32(level)
+    if fade is not None:
+        values *= fade
+    if sampling.frame is None:
+        values = np.pad(values, ((0, 1), (0, 1)), mode="edge")
+    return fourier.coefficients(values, BORDER)
 
 
-def _line_across(frame: fourier.Frame, across: Array) -> Line:
-    """The line that the filter's indices count on: the image axis nearer to the direction."""
-    axis = 1 if abs(across[0]) >= abs(across[1]) else 0
-    return Line(frame.binned[axis], frame.small[axis])
+def _voltage(ctfs: Sequence[Ctf | None] | None) -> float:
+    """Of the first CTF that is known, for the dose's sake; 300 kV without."""
+    return next((ctf.voltage_kv for ctf in ctfs or () if ctf), 300.0)
 
 
-def view_weights(alignment: Alignment, settings: ReconstructSettings) -> Array:
-    """(n,) the factors given for the sections of the stack, over their mean; 1 without."""
-    if not settings.view_weights:
-        return np.ones(len(alignment))
-    if len(settings.view_weights) != alignment.section_count:
-        raise UserError(
-            f"view_weights has {len(settings.view_weights)} numbers, "
-            f"the stack {alignment.section_count} sections"
-        )
-    chosen = np.asarray(settings.view_weights)[alignment.sections]
-    if not chosen.mean() > 0:
-        raise UserError("view_weights of the tilts that are used have no mean above 0")
-    return chosen / chosen.mean()
+def has_taper(settings: ReconstructSettings) -> bool:
+    """Whether images fade out before they are back-projected."""
+    return settings.taper_distance > 0 or settings.taper_falloff > 0
+
+
+def taper(size: tuple[int, int], settings: ReconstructSettings) -> Floats:
+    """(y, x) what an image of `size` (x, y) px contributes by its distance from the edge."""
+    distance, falloff = settings.taper_distance, settings.taper_falloff
+    along = []
+    for n in size:
+        edge = np.minimum(np.arange(n), np.arange(n)[::-1])
+        risen = (edge + 1 - distance) / falloff if falloff else np.where(edge < distance, 0.0, 1.0)
+        along.append(0.5 - 0.5 * np.cos(np.pi * np.clip(risen, 0.0, 1.0)))
+    return np.outer(along[1], along[0]).astype(np.float32)
 
 
 def grey_values(

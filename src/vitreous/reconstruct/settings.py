@@ -21,8 +21,9 @@ class ReconstructSettings(BaseModel):
         ),
     ] = None
     binning: Annotated[
-        int, Field(ge=1, alias="bin", description="Pixels joined along each axis.")
-    ] = 1
+        float,
+        Field(ge=1, alias="bin", description="Pixels joined along each axis; may be a fraction."),
+    ] = 1.0
     width: Annotated[
         Length | None, Field(description="Size in x. Default: the field, turned upright.")
     ] = None
@@ -79,10 +80,68 @@ class ReconstructSettings(BaseModel):
     taper: Annotated[
         int, Field(ge=0, description="Unbinned pixels over which image edges fade to the mean.")
     ] = 0
+    taper_distance: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="What lies nearer to an image's edge, binned pixels, isn't back-projected.",
+        ),
+    ] = 0.0
+    taper_falloff: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="From there on an image's contribution sets in over so many binned pixels.",
+        ),
+    ] = 0.0
+    downsample: Annotated[
+        Literal["crop", "relion", "relion-crop"],
+        Field(
+            description="How images are binned: Fourier cropping, padded; or as RELION does, which "
+            "samples after a low-pass filter (with --Fc: crops), and filters without padding."
+        ),
+    ] = "crop"
+    dose_weighting: Annotated[
+        bool,
+        Field(
+            description="Weigh down what the dose before each tilt has destroyed (Grant & "
+            "Grigorieff 2015)."
+        ),
+    ] = False
     view_weights: Annotated[
         tuple[float, ...],
         Field(description="A factor for each section of the stack, divided by their mean."),
     ] = ()
+
+    # -- contrast transfer ------------------------------------------------------------------------
+    ctf: Annotated[
+        Literal["none", "multiply", "flip", "wiener"],
+        Field(
+            description="Correct each image for its CTF: multiply by it, flip the phases, or "
+            "divide by Wiener's formula."
+        ),
+    ] = "none"
+    ctf_strip_defocus: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="A tilted image is corrected in strips along its axis, between which the "
+            "defocus changes by so many angstrom at most; 0: one defocus for each tilt.",
+        ),
+    ] = 100.0
+    ctf_intact_first_peak: Annotated[
+        bool, Field(description="Leave frequencies below the CTF's first peak as they are.")
+    ] = False
+    ctf_damping: Annotated[
+        bool, Field(description="Count the CTF's B-factor, where it has one, as a part of it.")
+    ] = True
+    snr: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Wiener's formula: the signal's power over the noise's, before transfer.",
+        ),
+    ] = 10.0
 
     # -- weighted back-projection -----------------------------------------------------------------
     method: Annotated[
@@ -90,9 +149,27 @@ class ReconstructSettings(BaseModel):
         Field(description="Weighted back-projection, or iterations towards the images."),
     ] = "wbp"
     weighting: Annotated[
-        Literal["ramp", "exact", "none"],
-        Field(description="Filter: ramp, exact for the given angles, or none."),
+        Literal["ramp", "exact", "overlap", "wiener", "none"],
+        Field(
+            description="Filter: ramp; exact for the given angles; overlap: 1 / how many tilts "
+            "hold a frequency, in any geometry; wiener: divided by what all tilts tell of a "
+            "frequency, their CTFs included, with `snr`; or none."
+        ),
     ] = "ramp"
+    wiener_formula: Annotated[
+        Literal["house", "relion"],
+        Field(
+            description="The division of 'wiener': our own; or RELION's without CTF, where `snr` "
+            "depends on the volume's size and edges wrap round."
+        ),
+    ] = "house"
+    specimen_thickness: Annotated[
+        Length | None,
+        Field(
+            description="What 'wiener' takes the specimen to be thick: the thinner, the more tilts "
+            "share a frequency. Default: the tomogram's thickness."
+        ),
+    ] = None
     radial_cutoff: Annotated[
         float | None,
         Field(ge=0, description="Where the radial filter falls off, cycles/px (1 and more: px)."),
@@ -121,7 +198,7 @@ class ReconstructSettings(BaseModel):
         float, Field(ge=0, le=1, description="Share of a flat filter in the ramp.")
     ] = 0.0
     exact_object_px: Annotated[
-        int, Field(ge=1, description="Object size of the exact filter, binned pixels.")
+        int, Field(ge=1, description="Object size of exact and overlap, binned pixels.")
     ] = 100
     density_neighbours: Annotated[
         int,
@@ -182,8 +259,16 @@ class ReconstructSettings(BaseModel):
             raise ValueError(
                 "fake_sirt_iterations changes the ramp: leave flat_fraction and weighting out"
             )
-        if self.weighting == "exact" and self.flat_fraction:
-            raise ValueError("flat_fraction changes the ramp, not the exact filter: give one")
+        if (self.taper_distance or self.taper_falloff) and self.method != "wbp":
+            raise ValueError("taper_distance and taper_falloff are for wbp")
+        if self.weighting != "ramp" and self.flat_fraction:
+            raise ValueError(f"flat_fraction changes the ramp, not '{self.weighting}': give one")
+        if self.weighting == "wiener" and self.ctf == "wiener":
+            raise ValueError(
+                "weighting wiener divides by the CTF already: use ctf multiply with it"
+            )
+        if self.weighting == "wiener" and self.wiener_formula == "relion" and self.ctf != "none":
+            raise ValueError("wiener_formula relion knows of no CTF: use house with ctf")
         if self.density_weights and len(self.density_weights) != self.density_neighbours:
             raise ValueError(
                 f"density_weights has {len(self.density_weights)} numbers for "

@@ -6,7 +6,7 @@ array.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,9 +20,11 @@ from vitreous.kernels.shear import EDGE, Shear, shear_of
 from vitreous.reconstruct import iterative, weighted
 from vitreous.reconstruct.grid import adjusted, placed, tomogram_grid
 from vitreous.reconstruct.images import coefficients_shape, prepare, preparing_bytes
+from vitreous.reconstruct.sampling import sampling_of
 from vitreous.reconstruct.scratch import ScratchArray
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
+from vitreous.records.ctf import Ctf
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
 from vitreous.records.volume import Grid, Volume
@@ -81,10 +83,9 @@ def plan(
     memory_bytes, threads = share.memory_bytes, share.threads
     used = adjusted(alignment, settings, image_size)
     where = placed(grid or tomogram_grid(used, settings), used, settings)
-    binned = (image_size[0] // settings.binning, image_size[1] // settings.binning)
-    shear = shear_of(used, where, binned, used.pixel_size * settings.binning)
-    images = int(np.prod(coefficients_shape(used, settings.binning), dtype=np.int64)) * 4
-    preparing = preparing_bytes(used, settings.binning)
+    shear = shear_on(used, where, settings)
+    images = int(np.prod(coefficients_shape(used, settings), dtype=np.int64)) * 4
+    preparing = preparing_bytes(used, settings)
     nx, ny, nz = where.size
     rows = int(np.clip(SLAB_BYTES // (4 * nx * nz), max(4, threads), MOST_ROWS))
     rows = min(rows, ny)
@@ -112,6 +113,13 @@ def plan(
     )
 
 
+def shear_on(used: Alignment, grid: Grid, settings: ReconstructSettings) -> Shear:
+    """The shear of a grid seen in the adjusted alignment's images, binned."""
+    sampling = sampling_of(used.image_size, settings)
+    spacing = sampling.spacing[0] * used.pixel_size, sampling.spacing[1] * used.pixel_size
+    return shear_of(used, grid, sampling.image_size, spacing, image_centre=sampling.centre)
+
+
 def read_bytes(shear: Shear, rows: int) -> int:
     """How much of the images a slab of so many rows reads: the image rows that its lines cross."""
     columns, height = shear.image_size
@@ -135,9 +143,10 @@ class Reconstruction:
         for row, slab in tomogram.slabs(): ...
 
     stack: images of the whole series, sections in file order; tilts that the alignment leaves out
-    are left out. `grid` is the unmoved grid of the output where that is not the house's own; `mask`
-    (z, y, x): where the density may differ from 0 (iterations only). Raises UserError where stack,
-    alignment and settings contradict one another.
+    are left out. ctfs and doses (e/A^2 before the tilt) belong to its sections; a setting that
+    needs them of a tilt where they are None is a UserError. `grid` is the unmoved grid of the
+    output where that is not the house's own; `mask` (z, y, x): where the density may differ from 0
+    (iterations only). Raises UserError where stack, alignment and settings contradict one another.
     """
 
     def __init__(
@@ -146,6 +155,8 @@ class Reconstruction:
         alignment: Alignment,
         settings: ReconstructSettings,
         *,
+        ctfs: Sequence[Ctf | None] | None = None,
+        doses: Sequence[float | None] | None = None,
         grid: Grid | None = None,
         mask: Floats | None = None,
         share: Share = ONE_THREAD,
@@ -161,6 +172,7 @@ class Reconstruction:
         if mask is not None:
             _require_fitting(mask, self.plan.grid, settings)
         self._stack, self._settings, self._mask = stack, settings, mask
+        self._ctfs, self._doses = ctfs, doses
         self._share, self._progress = share, progress
         self._on_disk: ScratchArray | None = None
 
@@ -171,6 +183,8 @@ class Reconstruction:
             self.plan.alignment,
             self._settings,
             self._room(),
+            ctfs=self._ctfs,
+            doses=self._doses,
             threads=self._share.threads,
             progress=self._preparing,
         )
@@ -211,7 +225,7 @@ class Reconstruction:
 
     def _room(self) -> Floats:
         """Memory for the filtered images: an array, or a scratch file that goes away afterwards."""
-        shape = coefficients_shape(self.plan.alignment, self._settings.binning)
+        shape = coefficients_shape(self.plan.alignment, self._settings)
         if not self.plan.on_disk:
             return np.empty(shape, np.float32)
         if not self.plan.transposed:
@@ -237,6 +251,8 @@ def reconstruct_tomogram(
     alignment: Alignment,
     settings: ReconstructSettings | None = None,
     *,
+    ctfs: Sequence[Ctf | None] | None = None,
+    doses: Sequence[float | None] | None = None,
     grid: Grid | None = None,
     mask: Floats | None = None,
     share: Share = ONE_THREAD,
@@ -250,6 +266,8 @@ def reconstruct_tomogram(
         stack,
         alignment,
         settings or ReconstructSettings(),
+        ctfs=ctfs,
+        doses=doses,
         grid=grid,
         mask=mask,
         share=share,

@@ -44,7 +44,10 @@ class Line:
 
 def frequency_weights(line: Line, tilts_degrees: Array, settings: ReconstructSettings) -> Array:
     """(n, indices): the filter of each view."""
-    if settings.weighting == "exact":
+    if settings.weighting == "overlap":
+        height = overlap_height(line, tilts_degrees, settings)
+        weight = np.full((len(tilts_degrees), len(line.indices)), height)
+    elif settings.weighting == "exact":
         weight = exact_filter(line, tilts_degrees, settings.exact_object_px) * line.held
     elif settings.weighting == "ramp":
         weight = np.tile(_ramp(line, settings) * line.held, (len(tilts_degrees), 1))
@@ -97,6 +100,14 @@ def exact_filter(line: Line, tilts_degrees: Array, object_px: int) -> Array:
     count = np.array([np.maximum(0, 1 - np.outer(row, k)).sum(0) for row in apart])
     spacing = np.ptp(tilts) / max(len(tilts) - 1, 1)
     return line.padded / (object_px * (spacing or 1.0)) / count
+
+
+def overlap_height(line: Line, tilts_degrees: Array, settings: ReconstructSettings) -> float:
+    """The factor by which weights of overlap, 1 for a view alone, come to the ramp's scale."""
+    if settings.combine == "mean":
+        return 1.0
+    spacing = np.ptp(np.deg2rad(tilts_degrees)) / max(len(tilts_degrees) - 1, 1)
+    return float(line.padded / (settings.exact_object_px * (spacing or 1.0)))
 
 
 def _roll_off(line: Line, settings: ReconstructSettings) -> Array:
@@ -153,7 +164,7 @@ def view_factors(
     """
     density = angular_density(tilts_degrees, s)
     n = len(tilts_degrees)
-    if s.combine == "density" and s.weighting != "none":
+    if s.combine == "density" and s.weighting not in ("none", "wiener"):
         span = np.deg2rad(np.ptp(tilts_degrees))
         gap = span / (n - 1) if n > 1 and span > 0 else 1.0
         return density * gap / (line.padded * voxel_size)

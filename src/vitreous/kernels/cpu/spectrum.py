@@ -33,3 +33,23 @@ def weigh_spectrum(spectrum, columns, across, table, step, divide_by_spline):  #
             else:
                 weight = table[i] + np.float32(at - i) * (table[i + 1] - table[i])
             spectrum[ky, kx] *= weight * (spline_x[kx] * spline_y)
+
+
+@njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def weigh_by_overlap(spectrum, slopes):  # type: ignore[no-untyped-def]
+    """spectrum /= how many planes hold each frequency, each a triangle of half-width 1, in place.
+
+    slopes (n, 2): plane t passes the frequency of index (x, y) at a distance of slopes[t] . (x, y),
+    in units of a plane's thickness; negative indices y as the FFT has them.
+    """
+    rows, half = spectrum.shape
+    for ky in prange(rows):
+        signed = ky if 2 * ky < rows else ky - rows
+        count = np.zeros(half, np.float32)
+        for t in range(slopes.shape[0]):
+            start = np.float32(slopes[t, 1] * signed)
+            step = np.float32(slopes[t, 0])
+            for kx in range(half):
+                count[kx] += max(np.float32(0), np.float32(1) - abs(start + step * np.float32(kx)))
+        for kx in range(half):
+            spectrum[ky, kx] /= count[kx]
