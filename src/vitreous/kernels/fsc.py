@@ -76,7 +76,7 @@ def fourier_shell_correlation(
         seen = np.array(volume, np.float32) if mask is None else (volume * mask).astype(np.float32)
         spectra.append(fft.rfftn(seen, workers=threads, overwrite_x=True))
         del seen
-    sums = shell_products(*spectra, one.shape[2], width, shells)
+    sums = shell_products(spectra[0], spectra[1], one.shape[2], width, shells)
     power = np.sqrt(sums[:, 1] * sums[:, 2])
     correlation = np.divide(sums[:, 0], power, out=np.zeros(shells), where=power > 0)
     return ShellCorrelation(np.arange(shells) * width / voxel_size, correlation, sums[:, 3])
