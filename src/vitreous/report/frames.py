@@ -8,11 +8,12 @@ binned to what the low-pass leaves.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitreous.report.slices import BRIGHTEST, DARKEST, SLAB_ANGSTROM, smoothed
+from vitreous.report.slices import BRIGHTEST, DARKEST, FINEST_ANGSTROM, SLAB_ANGSTROM, smoothed
 
 Floats = NDArray[np.float32]
 
@@ -41,13 +42,18 @@ class FramesOnTheWay:
     voxels.
     """
 
-    def __init__(self, size: tuple[int, int, int], voxel_size: float) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int, int],
+        voxel_size: float,
+        slab_angstrom: float = SLAB_ANGSTROM,
+    ) -> None:
         nx, ny, nz = size
         self.binning = max(1, -(-max(nx, ny) // LARGEST_SIDE))
         self.pixel_size = voxel_size * self.binning
         width, height, depth = (max(1, n // self.binning) for n in size)
         count = int(np.clip(round(nz * voxel_size / APART_ANGSTROM), FEWEST, MOST))
-        thick = max(1, round(SLAB_ANGSTROM / voxel_size))
+        thick = max(1, round(slab_angstrom / voxel_size))
         z, y, x = windows(nz, thick, count), windows(ny, thick), windows(nx, thick)
         self.xy = Frames(np.zeros((len(z), height, width), np.float32), z)
         self.xz = Frames(np.zeros((len(y), depth, width), np.float32), y)
@@ -91,7 +97,9 @@ def binned(image: Floats, binning: int) -> Floats:
     return means
 
 
-def contrasted(frames: Frames, pixel_size: float) -> NDArray[np.uint8]:
+def contrasted(
+    frames: Frames, pixel_size: float, finest_angstrom: float = FINEST_ANGSTROM
+) -> NDArray[np.uint8]:
     """Low-passed and grey, one contrast for all frames, row 0 at the bottom.
 
     The middle third without its margins decides; what lies outside the specimen doesn't.
@@ -99,18 +107,18 @@ def contrasted(frames: Frames, pixel_size: float) -> NDArray[np.uint8]:
     count, rows, columns = frames.data.shape
     third, top, left = count // 3, rows // 10, columns // 10
     inner = [
-        smoothed(frame, pixel_size)[top : rows - top, left : columns - left]
+        smoothed(frame, pixel_size, finest_angstrom)[top : rows - top, left : columns - left]
         for frame in frames.data[third : count - third]
     ]
     low, high = np.percentile(inner, (DARKEST, BRIGHTEST))
     greys = np.empty(frames.data.shape, np.uint8)
     for grey, frame in zip(greys, frames.data, strict=True):
-        share = (smoothed(frame, pixel_size)[::-1] - low) / ((high - low) or 1.0)
+        share = (smoothed(frame, pixel_size, finest_angstrom)[::-1] - low) / ((high - low) or 1.0)
         grey[:] = np.clip(share, 0, 1) * 255
     return greys
 
 
-def write_frames(greys: NDArray[np.uint8], path: Path) -> dict[str, int]:
+def write_frames(greys: NDArray[np.uint8], path: Path | BinaryIO) -> dict[str, int]:
     """Write frames (n, rows, columns) as one JPEG; returns how they lie in it."""
     from PIL import Image
 

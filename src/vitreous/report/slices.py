@@ -3,6 +3,7 @@
 xy large, zy to the right of it and xz below, in one scale; z runs to the right and upwards.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,37 +120,45 @@ def write_slices(
 
 def draw_slices(found: Slices, path: Path, voxel_size: float) -> None:
     """Write the three slices with their axes and a scale bar as a PNG."""
-    (ny, nx), nz = found.xy.shape, found.xz.shape[0]
-    scale = (PAGE_PIXELS - GAP) / (max(nx, ny) + nz)
-    panels = [
-        (found.xy, (0, 0), ("x", "y")),
-        (found.zy, (round(nx * scale) + GAP, 0), ("z", "y")),
-        (found.xz, (0, round(ny * scale) + GAP), ("x", "z")),
-    ]
-    _page(panels, (nx + nz, ny + nz), scale, voxel_size).save(path, format="PNG", optimize=True)
+    arranged(found, voxel_size).save(path, format="PNG", optimize=True)
 
 
-def _page(
-    panels: list[tuple[Floats, tuple[int, int], tuple[str, str]]],
-    voxels: tuple[int, int],
-    scale: float,
+def arranged(
+    found: Slices,
     voxel_size: float,
+    side: int = PAGE_PIXELS,
+    shown: Callable[[Floats, float], Bytes] | None = None,
 ) -> "Image.Image":
+    """The three slices as one picture, `side` pixels along its longer side, with axes and a bar.
+
+    shown: image, voxel size -> grey values, row 0 at the bottom; by default low-passed, and
+    contrasted by their percentiles.
+    """
     from PIL import Image, ImageDraw
 
-    width, height = (round(n * scale) + GAP for n in voxels)
+    (ny, nx), nz = found.xy.shape, found.xz.shape[0]
+    scale = (side - GAP) / (max(nx, ny) + nz)
+    width, height = (round(n * scale) + GAP for n in (nx + nz, ny + nz))
     page = Image.new("L", (width, height), PAPER)
     draw = ImageDraw.Draw(page)
     letters = max(14, width // 60)
-    for image, corner, axes in panels:
+    for image, corner, axes in (
+        (found.xy, (0, 0), ("x", "y")),
+        (found.zy, (round(nx * scale) + GAP, 0), ("z", "y")),
+        (found.xz, (0, round(ny * scale) + GAP), ("x", "z")),
+    ):
         rows, columns = image.shape
-        panel = Image.fromarray(grey(smoothed(image, voxel_size)))
+        panel = Image.fromarray((shown or low_passed)(image, voxel_size))
         size = max(1, round(columns * scale)), max(1, round(rows * scale))
         page.paste(panel.resize(size, Image.Resampling.BICUBIC), corner)
         _axes(draw, (corner[0], corner[1] + size[1]), axes, letters)
-    rows, columns = panels[0][0].shape
-    _scale_bar(draw, (round(columns * scale), round(rows * scale)), voxel_size / scale, letters)
+    _scale_bar(draw, (round(nx * scale), round(ny * scale)), voxel_size / scale, letters)
     return page
+
+
+def low_passed(image: Floats, voxel_size: float) -> Bytes:
+    """As the eye likes tomograms."""
+    return grey(smoothed(image, voxel_size))
 
 
 def _axes(
