@@ -11,17 +11,29 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vitreous.average.boxes import Boxes, BoxSettings, TiltedParticles, boxes_of, shell_means
+from vitreous.average.boxes import Boxes, BoxSettings, TiltedParticles, boxes_of
 from vitreous.average.particle_settings import AverageSettings
-from vitreous.kernels.gather import LEAST, empty_points, gather, gathered, radial_roll_off
-from vitreous.kernels.insertion import Grid, Sums, folded, grid_bytes, insert, sums_bytes
+from vitreous.errors import UserError
+from vitreous.geometry.rotations import rotation_z
+from vitreous.geometry.symmetry import point_group
+from vitreous.kernels.division import (
+    corrected,
+    map_of,
+    roll_off,
+    shell_floor,
+    transform_of,
+    wiener_divided,
+)
+from vitreous.kernels.division import divided as divided_by_weight
+from vitreous.kernels.gather import empty_points, gather, gathered, radial_roll_off
+from vitreous.kernels.insertion import SliceGrid, Sums, folded, grid_bytes, insert, sums_bytes
+from vitreous.kernels.symmetrise import symmetrised
 from vitreous.records.progress import Progress, ignore_progress
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 PADDING = 2  # of boxes and map where points are spread
-FLOOR = 1e-3  # of a shell's mean weight
 
 
 def box_settings(settings: AverageSettings) -> BoxSettings:
@@ -58,31 +70,35 @@ class HalfSums:
 class Summing:
     """Sums under way: boxes of any number of tomograms are added, then handed out."""
 
-    def __init__(self, settings: AverageSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: AverageSettings, pixel_size: float | None = None) -> None:
+        """pixel_size: unbinned A/px of the map; None: that of the first tomogram."""
+        self.settings, self.pixel_size = settings, pixel_size
         self.boxes = 0
         side = box_settings(settings).padded
         if settings.kernel == "gather":
             self._points = [empty_points(side) for _ in range(2)]
         else:
-            self._grids = [Grid.empty((side,) * 3) for _ in range(2)]
+            self._grids = [SliceGrid.empty((side,) * 3) for _ in range(2)]
 
     def add(self, tilted: TiltedParticles, progress: Progress = ignore_progress) -> Self:
         """Add the particles of one tomogram; progress counts its views."""
+        self.pixel_size = self.pixel_size or tilted.alignment.pixel_size
+        scale = self.pixel_size / tilted.alignment.pixel_size
         views = len(tilted.alignment)
         sections = tilted.alignment.sections.tolist()
         for boxes in boxes_of(tilted, box_settings(self.settings)):
             halves = tilted.particles.half_sets[boxes.index]
             for half, chosen in ((0, halves != 2), (1, halves == 2)):
                 if chosen.any():
-                    self._insert(half, boxes, chosen)
+                    self._insert(half, boxes, chosen, scale)
             self.boxes += len(boxes.index)
             progress(sections.index(boxes.section) + 1, views)
         return self
 
-    def _insert(self, half: int, boxes: Boxes, chosen: NDArray[np.bool_]) -> None:
+    def _insert(self, half: int, boxes: Boxes, chosen: NDArray[np.bool_], scale: float) -> None:
         some = slice(None) if chosen.all() else chosen
-        data, weights, matrices = boxes.data[some], boxes.weights[some], boxes.matrices[some]
+        data, weights = boxes.data[some], boxes.weights[some]
+        matrices = boxes.matrices[some] * scale
         if self.settings.kernel == "gather":
             gather(self._points[half], data, weights, matrices, boxes.radius)
             return
@@ -145,79 +161,63 @@ class Map:
     weights: Floats
 
 
-def divided(sums: Sums, settings: AverageSettings) -> Map:
-    """Sums of a half set or of all -> map."""
-    from scipy import fft
-
+def divided(sums: Sums, settings: AverageSettings, voxel_size: float, threads: int = 1) -> Map:
+    """Sums of a half set or of all -> map; voxel_size: of the map, angstrom."""
     side, size = sums.shape[0], settings.box
-    unitary = side**1.5
-    centred = _signs(side)
-    data = fft.irfftn(sums.data * centred, s=sums.shape, axes=(0, 1, 2)) * unitary
-    data /= _roll_off(settings, side)
-    transform = fft.rfftn(data, axes=(0, 1, 2)) / unitary
-    transform = _divide(transform, sums.weight, settings.snr)
-    whole = fft.irfftn(transform, s=sums.shape, axes=(0, 1, 2)) * unitary
-    whole = _middle(whole, size)
-    volume = tapered(_middle(whole, settings.crop or size), settings.taper)
-    return Map(
-        volume.astype(np.float32),
-        whole.astype(np.float32),
-        _middle(data, size).astype(np.float32),
-        full_weights(sums.weight, side),
-    )
-
-
-def _signs(side: int) -> Floats:
-    """(z, y, x // 2 + 1) that moves the origin of a transform from index 0 to side // 2."""
-    steps = np.fft.fftfreq(side, 1 / side)
-    line = np.exp(-2j * np.pi * steps * (side // 2) / side)
-    half = np.exp(-2j * np.pi * np.arange(side // 2 + 1) * (side // 2) / side)
-    signs: Floats = (line[:, None, None] * line[:, None] * half).astype(np.complex64)
-    return signs
-
-
-def _roll_off(settings: AverageSettings, side: int) -> Array:
-    """What the kernel has multiplied the map by."""
+    unitary = np.float32(side**1.5)
+    sums = symmetric(sums, settings, voxel_size)
+    data = map_of(sums.data, side, threads)
     if settings.kernel == "gather":
-        return radial_roll_off(side)
-    axis = np.sinc((np.arange(side) - side // 2) / side) ** 2
-    return np.maximum(axis[:, None, None] * axis[:, None] * axis, LEAST)
+        data /= radial_roll_off(side)
+    else:
+        data = corrected(data, roll_off("trilinear", sums.shape))
+    summed_up = Sums(sums.shape, transform_of(data, threads), sums.weight)
+    if settings.snr > 0:
+        transform = wiener_divided(summed_up, settings.snr)
+    else:
+        transform = divided_by_weight(summed_up, shell_floor(summed_up))
+    whole = _middle(map_of(transform, side, threads), size) * unitary
+    volume = tapered(_middle(whole, settings.crop or size), settings.taper)
+    return Map(volume, whole, _middle(data, size) * unitary, full_weights(sums.weight, side))
 
 
-def _divide(
-    transform: NDArray[np.complex128], weight: Floats, snr: float
-) -> NDArray[np.complex128]:
-    """By weight + 1 / snr; without snr by the weight, held above FLOOR of its shell's mean."""
-    if snr > 0:
-        return transform / (weight + 1 / snr)
-    side = transform.shape[0]
-    steps = np.fft.fftfreq(side, 1 / side)
-    radius = np.sqrt(
-        steps[:, None, None] ** 2 + steps[:, None] ** 2 + np.arange(side // 2 + 1) ** 2
-    )
-    shells = side // 2 + 1
-    mean = shell_means(np.asarray(weight, np.float64), radius, shells)
-    least = FLOOR * np.interp(radius, np.arange(shells), mean, right=0.0)
-    held = np.maximum(weight, least)
-    inside = (radius.astype(int) + 1 < shells) & (held > 0)
-    return np.where(inside, transform / np.where(held > 0, held, 1), 0)
+def symmetric(sums: Sums, settings: AverageSettings, voxel_size: float) -> Sums:
+    """The sums with the point group and the helix imposed."""
+    group = symmetry_group(settings)
+    if len(group) > 1:
+        sums = symmetrised(sums, group)
+    if settings.helical_units > 1:
+        units = np.arange(settings.helical_units) - settings.helical_units // 2
+        turns = rotation_z(-units * settings.helical_twist)
+        lifts = -units * settings.helical_rise / (voxel_size * sums.shape[0])
+        sums = symmetrised(sums, turns, lifts)
+    return sums
 
 
-def _middle(volume: Array, size: int) -> Array:
+def symmetry_group(settings: AverageSettings) -> Array:
+    """(n, 3, 3) rotations of the point group; an unknown name is a `UserError`."""
+    try:
+        return point_group(settings.symmetry, "relion")
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def _middle(volume: Floats, size: int) -> Floats:
     """The middle size^3 of a volume; index size // 2 stays on the centre."""
     first = volume.shape[0] // 2 - size // 2
     part = slice(first, first + size)
     return volume[part, part, part]
 
 
-def tapered(volume: Array, pixels: float) -> Array:
+def tapered(volume: Floats, pixels: float) -> Floats:
     """Without its mean inside the sphere, and fading to 0 at it over so many pixels."""
     size = volume.shape[0]
-    axis = np.arange(size) - size / 2
+    axis = (np.arange(size) - size / 2).astype(np.float32)
     radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
     share = np.clip((size / 2 - radius) / pixels, 0, 1) if pixels else radius < size / 2
-    window = 0.5 - 0.5 * np.cos(np.pi * share)
-    return window * (volume - (window * volume).sum() / window.sum())
+    window = (0.5 - 0.5 * np.cos(np.pi * share)).astype(np.float32)
+    mean = (window * volume).sum(dtype=np.float64) / window.sum(dtype=np.float64)
+    return window * (volume - np.float32(mean))
 
 
 def full_weights(weight: Floats, side: int) -> Floats:
@@ -229,3 +229,9 @@ def full_weights(weight: Floats, side: int) -> Floats:
     left = side - half
     whole[:, :, half:] = weight[mates][:, mates][:, :, 1 : left + 1][:, :, ::-1]
     return np.fft.fftshift(whole)
+
+
+def dividing_bytes(settings: AverageSettings) -> int:
+    """Memory of `divided`, with the sums of both halves held beside: six volumes of the box."""
+    side = box_settings(settings).padded
+    return 4 * sums_bytes((side,) * 3) + 6 * 4 * side**3
