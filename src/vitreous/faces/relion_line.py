@@ -122,11 +122,12 @@ def parse(words: Sequence[str], options: Sequence[Option]) -> Line:
 
 def written(line: Line, options: Sequence[Option]) -> str:
     """A command line as it would be typed."""
-    words = []
-    for option in options:
-        if (value := line.text(option.name)) is not None:
-            words.append(f"--{option.name} {shlex.quote(value) if option.value else ''}".rstrip())
-    return " ".join(words)
+    given = [(option, line.text(option.name)) for option in options]
+    return " ".join(
+        f"--{option.name} {shlex.quote(value)}" if option.value else f"--{option.name}"
+        for option, value in given
+        if value is not None
+    )
 
 
 def _option(word: str, named: Mapping[str, Option]) -> Option:
