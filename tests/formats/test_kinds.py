@@ -250,7 +250,8 @@ def test_every_tiff_is_read(corpus):
 
 def test_every_file_of_the_corpus_is_described_or_refused_in_one_line(corpus):
     for row in corpus:
-        read = is_ok(row) and (OTHERS.get(row["file"]) or KINDS[row["kind"]]) in READERS
+        kind = OTHERS.get(row["file"]) or KINDS[row["kind"]]
+        read = is_ok(row) and kind in READERS and kind is not Kind.HDF5  # none is EMAN2's
         if read:
             facts = describe(row["path"])
             assert facts[0][0] == "kind"

@@ -96,7 +96,8 @@ def convert(
 
     Alignments go between IMOD (.xf), AreTomo (.aln), RELION 5 and 4 (.star), Warp (.xml) and EMAN2
     (.json). What a family can't hold is named, with its reprojection error in pixels. Volumes go
-    between MRC and OME-Zarr (a folder NAME.zarr), both ways.
+    between MRC and OME-Zarr (a folder NAME.zarr), both ways; with stacks between MRC and EMAN2's
+    HDF ('map.hdf:8' stores values in 8 bits).
 
       vitreous convert TS_03.xf TS_03.star --stack TS_03.mrc
 
@@ -109,7 +110,11 @@ def convert(
 
     if destination.exists() and source.exists() and destination.samefile(source):
         raise UserError(f"{destination} is the source: give the output another name")
-    if kind_of(source) in (Kind.MRC, Kind.OME_ZARR):
+    kind = kind_of(source)
+    to_hdf = ".hdf" in destination.name
+    if kind is Kind.HDF5 or (kind is Kind.MRC and to_hdf):
+        convert_hdf(source, destination, volume, alignment.pixel_size)
+    elif kind in (Kind.MRC, Kind.OME_ZARR):
         convert_volume(source, destination, volume, alignment.pixel_size)
     else:
         convert_alignment(source, destination, alignment)
@@ -167,6 +172,25 @@ def said_of(losses: "Losses") -> list[str]:
         turned = f"  with the specimen turned by {best.motion.degrees:.3f} degrees: "
         lines += [turned + f"mean {best.distances_px.mean():.4f} px, worst {best.worst_px:.4f} px"]
     return lines
+
+
+def convert_hdf(
+    source: Path, destination: Path, how: VolumeConversion, pixel_size: float | None
+) -> None:
+    """Write EMAN2's HDF as MRC, or the other way."""
+    from vitreous.errors import UserError
+    from vitreous.formats import eman_convert
+
+    if how != VolumeConversion():
+        raise UserError(
+            "--mode, --axes, --add and --multiply go from MRC to MRC: convert in two steps"
+        )
+    if ".hdf" not in destination.name:
+        done = eman_convert.hdf_to_mrc(source, destination, pixel_size)
+    else:
+        done = eman_convert.mrc_to_hdf(source, destination, pixel_size)
+        destination = destination.with_name(destination.name.partition(".hdf")[0] + ".hdf")
+    print(f"{done}; wrote {destination}")
 
 
 def convert_volume(

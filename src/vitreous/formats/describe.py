@@ -117,6 +117,33 @@ def _dm(path: Path) -> Facts:
     yield "pixel size", _angstrom(image.pixel_size)
 
 
+def _hdf(path: Path) -> Facts:
+    from vitreous.formats.eman_hdf import HdfImages
+
+    with HdfImages(path) as images:
+        sizes = {images.read_size(i) for i in range(images.count)}
+        for i in range(images.count):
+            images.read(i)
+        header = images.header(0)
+        yield "of a", "EMAN2 stack of images" if len(images.size) == 2 else "EMAN2 volume"
+        yield "images", str(images.count)
+        yield "size", ", ".join(sorted(" x ".join(map(str, size[::-1])) for size in sizes))
+        yield "pixels", images.stored_as
+        yield "pixel size", _angstrom(images.pixel_size if "apix_x" in header else None)
+        keys = [key for key in header if not key.startswith(("is_", "apix_"))]
+        yield "header", ", ".join(keys)
+
+
+def _lst(path: Path) -> Facts:
+    from vitreous.formats.eman_lst import read_lst
+
+    entries = read_lst(path)
+    yield "images", str(len(entries))
+    yield "files", ", ".join(sorted({str(entry.path) for entry in entries}))
+    told = sorted({key for entry in entries for key in entry.told})
+    yield "says", ", ".join(told) or "nothing of the images' headers"
+
+
 # -- metadata -------------------------------------------------------------------------------------
 
 
@@ -325,5 +352,7 @@ READERS: dict[Kind, Callable[[Path], Facts]] = {
     Kind.STAR: _star,
     Kind.WARP_XML: _warp,
     Kind.EMAN_JSON: _eman,
+    Kind.EMAN_LST: _lst,
+    Kind.HDF5: _hdf,
 }
 """How each kind that is read is described."""

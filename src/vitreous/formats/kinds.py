@@ -43,6 +43,7 @@ class Kind(Enum):
     MMCIF = "mmCIF"
     WARP_XML = "Warp tilt series (xml)"
     XML = "XML"
+    EMAN_LST = "EMAN2 list of images (lst)"
     EMAN_JSON = "EMAN2 tilt series (json)"
     JSON = "JSON"
     CTF_TABLE = "CTFFIND-like table of defocus"
@@ -126,6 +127,7 @@ FIRST_LINES = (
     (r"\d+\s+residuals\s*$", Kind.RESIDUALS),
     (r".*\bPix:.*\bDim:", Kind.FIDUCIALS),
     (r"At minimum tilt|Beam tilt angle", Kind.ALIGN_LOG),
+    (r"#LS[XT]", Kind.EMAN_LST),
     (r"%", Kind.PEET),
 )
 ANY_LINE = (
