@@ -57,7 +57,7 @@ class ProjectionSettings(BaseModel):
             description="Weights below this share of their shell's mean are raised to it; the "
             "corners of the transform are left out. 0: no floor, corners kept.",
         ),
-    ] = 1e-3
+    ] = 0.3
     iterative: Annotated[
         bool,
         Field(

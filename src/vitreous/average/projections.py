@@ -139,9 +139,8 @@ def reconstruct_projections(
     volume = map_of(transform, sizes.transform[2], threads)
     if settings.correction == "eman2":
         volume = corrected(volume, eman2_roll_off(settings.kernel, sizes.transform))
-    elif settings.correction == "kernel":
-        kernel: KernelName = "gauss_wide" if settings.iterative else settings.kernel
-        volume = corrected(volume, roll_off(kernel, sizes.transform))
+    elif settings.correction == "kernel" and not settings.iterative:  # passes make up for it
+        volume = corrected(volume, roll_off(settings.kernel, sizes.transform))
     eman2 = settings.conventions == "eman2"
     return ProjectionMap(clipped(volume, sizes.volume, eman2=eman2), sums)
 
@@ -275,23 +274,27 @@ class _Views:
 
 
 def _iterated(views: _Views, mask: Floats | None, progress: Progress) -> tuple[Sums, Spectrum]:
-    """EMAN2's iterative reconstruction: sums of the last pass and the map's transform."""
+    """EMAN2's iterative reconstruction: sums of the last pass and the map's transform.
+
+    A seed is what the first pass refers to, its weight has no say.
+    """
     size = views.sizes.transform
-    total = PASSES * len(views.used)
-    views.seed = None  # EMAN2: seeds have no say here
     sums, transform = Sums.empty(size), np.empty(0, np.complex64)
+    reference = views.seed_transform
+    views.seed = None
     for turn in range(PASSES):
 
-        def watch(done: int, _: int, before: int = turn * len(views.used)) -> None:
-            progress(before + done, total)
+        def watch(done: int, total: int, turn: int = turn) -> None:
+            progress(turn * total + done, PASSES * total)
 
-        if turn == 0:
-            sums = views.inserted("gauss_var", extra=3, progress=watch)
-            transform = divided(sums)
-        else:
+        if turn > 0:
             guess = map_of(transform, size[2], views.threads)
             guess = _compressed(guess) if mask is None else guess * clipped(mask, size, eman2=True)
             reference = transform_of(guess, views.threads)
+        if reference is None:
+            sums = views.inserted("gauss_var", extra=3, progress=watch)
+            transform = divided(sums)
+        else:
             sums = views.inserted("gauss_wide", extra=3, reference=reference, progress=watch)
             inside = (sums.weight > 0) & _ball(size)
             transform = np.where(inside, reference + divided(sums), 0).astype(np.complex64)
