@@ -6,7 +6,7 @@ have it, in the fast kernels' place.
 
 import numpy as np
 
-from vitreous.reconstruct.images import coefficients_shape, prepare
+from vitreous.reconstruct.images import coefficients_shape, prepare, taper
 from vitreous.reconstruct.tomogram import plan
 
 
@@ -44,6 +44,12 @@ def reconstruct_directly(stack, alignment, settings, grid=None, half_open=False,
     images = prepare(stack, used, settings, np.empty(shape, np.float32), **records)
     values = pixel_values(images.coefficients)
     z, y, x = np.indices(todo.grid.shape)
+    fading = np.ones(values[0].shape)
+    if images.fade:
+        shown = taper(images.fade)
+        fading[:] = np.pad(
+            shown, [(0, n - m) for n, m in zip(fading.shape, shown.shape, strict=True)], mode="edge"
+        )
     volume, seen = np.zeros(todo.grid.shape), np.zeros(todo.grid.shape)
     shear = todo.shear
     for t, image in enumerate(values):
@@ -51,9 +57,9 @@ def reconstruct_directly(stack, alignment, settings, grid=None, half_open=False,
         u = a * x + b * y + shear.slope[t, 0] * z + shear.origin[t, 0]
         v = c * x + d * y + shear.slope[t, 1] * z + shear.origin[t, 1]
         found, inside = bilinear(image, u, v, half_open)
-        volume += found
-        seen += inside
+        shown = inside * bilinear(fading, u, v, half_open)[0]
+        volume += found + images.levels[t] * (shown if settings.combine == "mean" else 1)
+        seen += shown
     if settings.combine == "mean":
         volume /= np.maximum(seen, 1)
-    volume += images.levels.sum()
     return (volume + settings.add) * (1.0 if settings.multiply is None else settings.multiply)

@@ -317,6 +317,34 @@ def project_lines(volume: Floats, shear: Shear, planes: Floats) -> Floats:
     return planes
 
 
+@dataclass(frozen=True, slots=True)
+class Fade:
+    """Images of `size` (x, y) px fade towards their edges: they set in over `falloff` px."""
+
+    size: tuple[int, int]
+    falloff: float
+
+
+def faded_coverage(
+    shear: Shear, fade: Fade, weight: Array, first_row: int, out: NDArray[np.float32]
+) -> Floats:
+    """As `coverage`, of images that fade; `out` is a NumPy array."""
+    from vitreous.kernels.cpu import faded_coverage as on_the_cpu
+
+    on_the_cpu(
+        shear.linear,
+        shear.slope,
+        shear.origin,
+        np.asarray(shear.image_size, np.int64),
+        np.asarray(fade.size, np.int64),
+        fade.falloff,
+        np.asarray(weight, np.float64),
+        float(first_row),
+        out,
+    )
+    return out
+
+
 def coverage(shear: Shear, weight: Array, first_row: int, out: Floats) -> Floats:
     """Fill `out` (z, rows, x) with the summed weights (n,) of the views that show each voxel."""
     _device(out).coverage(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vitreous.errors import UserError
 from vitreous.kernels import fourier
 from vitreous.kernels.cpu.resample import BORDER
+from vitreous.kernels.shear import Fade
 from vitreous.reconstruct.corrected import Correction, correction_of
 from vitreous.reconstruct.filters import Filters, filters_of, named_views
 from vitreous.reconstruct.sampling import Sampling, sampling_of
@@ -32,8 +33,8 @@ class Prepared:
 
     coefficients (n, y + 4, x + 4); levels (n,): the grey value a view has outside its image, taken
     off so that outside is 0; image_size (x, y) binned px, spacing (x, y) A from one to the next,
-    the origin at pixel `centre` (x, y). transposed: x and y of the images (and so the axes of the
-    coefficients) are exchanged.
+    the origin at pixel `centre` (x, y); fade: how they were faded, if so. transposed: x and y of
+    the images (and so the axes of the coefficients) are exchanged.
     """
 
     coefficients: Floats
@@ -41,6 +42,7 @@ class Prepared:
     image_size: tuple[int, int]
     spacing: tuple[float, float]
     centre: tuple[float, float]
+    fade: Fade | None = None
     transposed: bool = False
 
     @property
@@ -52,6 +54,7 @@ class Prepared:
             self.image_size[::-1],
             self.spacing[::-1],
             self.centre[::-1],
+            self.fade and replace(self.fade, size=self.fade.size[::-1]),
             not self.transposed,
         )
 
@@ -72,7 +75,7 @@ def preparing_bytes(alignment: Alignment, settings: ReconstructSettings) -> int:
     sampling = sampling_of(alignment.image_size, settings)
     padded = sampling.frame.padded if sampling.frame else (rows, columns)
     pixels = ARRAYS_OF_AN_IMAGE * int(np.prod(padded, dtype=np.int64))
-    if settings.ctf != "none" or settings.dose_weighting or has_taper(settings):
+    if settings.ctf != "none" or settings.dose_weighting or settings.taper_falloff:
         pixels += ARRAYS_OF_A_CORRECTION * int(np.prod(sampling.periodic, dtype=np.int64))
     return 4 * pixels
 
@@ -101,7 +104,8 @@ def prepare(
         alignment, settings, sampling, doses, voltage, correction.ctfs if correction else None
     )
     iterative = settings.method != "wbp"
-    fade = taper(sampling.size, settings) if has_taper(settings) else None
+    fade = fade_of(sampling, settings)
+    shown = None if fade is None else taper(fade)
     unfiltered = iterative or settings.weighting not in ("ramp", "exact")
     holes: dict[int, int] = {}  # by view
     blank = []  # views
@@ -118,12 +122,12 @@ def prepare(
         if unfiltered and not settings.keep_mean:
             image -= np.float32(mean)
             mean = 0.0
-        if settings.combine != "mean" and not iterative:
+        if not iterative:
             levels[view] = mean * filters.gain(view)
             if correction:
                 levels[view] *= correction.gain(view)
         out[view] = _coefficients(
-            image, view, sampling, filters, correction, fade, levels[view], threads
+            image, view, sampling, filters, correction, shown, levels[view], threads
         )
         progress(view + 1, len(alignment))
     if holes:
@@ -140,7 +144,7 @@ def prepare(
         )
     pixel_size = alignment.pixel_size
     spacing = sampling.spacing[0] * pixel_size, sampling.spacing[1] * pixel_size
-    return Prepared(out, levels, sampling.image_size, spacing, sampling.centre)
+    return Prepared(out, levels, sampling.image_size, spacing, sampling.image_centre, fade)
 
 
 def _coefficients(
@@ -149,14 +153,14 @@ def _coefficients(
     sampling: Sampling,
     filters: Filters,
     correction: Correction | None,
-    fade: Floats | None,
+    shown: Floats | None,
     level: float,
     threads: int,
 ) -> Floats:
     """(y + 4, x + 4) B-spline coefficients of the binned, corrected and filtered image."""
     spectrum = sampling.spectrum(image, threads)
     one_strip = correction is None or correction.strips(view) == 1
-    at_once = sampling.frame is not None and fade is None and one_strip
+    at_once = sampling.frame is not None and not sampling.margin and shown is None and one_strip
     filters.weigh(view, spectrum, as_coefficients=at_once)
     if correction and one_strip:
         spectrum *= correction.factor(view, 0)
@@ -167,9 +171,11 @@ def _coefficients(
         values = correction.image(view, spectrum, threads)
     else:
         values = sampling.image(spectrum, threads)
-    values = values - np.float32(level)
-    if fade is not None:
-        values *= fade
+    columns, rows = sampling.size
+    margin = sampling.margin
+    values = values[margin : rows - margin, margin : columns - margin] - np.float32(level)
+    if shown is not None:
+        values *= shown
     if sampling.frame is None:
         values = np.pad(values, ((0, 1), (0, 1)), mode="edge")
     return fourier.coefficients(values, BORDER)
@@ -180,19 +186,21 @@ def _voltage(ctfs: Sequence[Ctf | None] | None) -> float:
     return next((ctf.voltage_kv for ctf in ctfs or () if ctf), 300.0)
 
 
-def has_taper(settings: ReconstructSettings) -> bool:
-    """Whether images fade out before they are back-projected."""
-    return settings.taper_distance > 0 or settings.taper_falloff > 0
+def fade_of(sampling: Sampling, settings: ReconstructSettings) -> Fade | None:
+    """How images fade out before they are back-projected; None where they don't."""
+    if settings.taper_falloff == 0:
+        return None
+    columns, rows = sampling.size
+    margin = 2 * sampling.margin
+    return Fade((columns - margin, rows - margin), settings.taper_falloff)
 
 
-def taper(size: tuple[int, int], settings: ReconstructSettings) -> Floats:
-    """(y, x) what an image of `size` (x, y) px contributes by its distance from the edge."""
-    distance, falloff = settings.taper_distance, settings.taper_falloff
+def taper(fade: Fade) -> Floats:
+    """(y, x) what an image contributes by its distance from the edge."""
     along = []
-    for n in size:
+    for n in fade.size:
         edge = np.minimum(np.arange(n), np.arange(n)[::-1])
-        risen = (edge + 1 - distance) / falloff if falloff else np.where(edge < distance, 0.0, 1.0)
-        along.append(0.5 - 0.5 * np.cos(np.pi * np.clip(risen, 0.0, 1.0)))
+        along.append(0.5 - 0.5 * np.cos(np.pi * np.minimum((edge + 1) / fade.falloff, 1)))
     return np.outer(along[1], along[0]).astype(np.float32)
 
 

@@ -5,11 +5,13 @@ have even sizes; filters there work on the binned image itself, without padding,
 and column go on for one more pixel.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitreous.errors import UserError
 from vitreous.kernels import fourier
 from vitreous.kernels.fourier import Frame
 from vitreous.reconstruct.settings import ReconstructSettings
@@ -28,7 +30,8 @@ class Sampling:
 
     size (x, y) px; spacing (x, y): unbinned pixels from one to the next; centre (x, y): the pixel
     that the unbinned n // 2 comes to lie on. frame: how a spectrum is padded; None for RELION's
-    ways, whose spectra are those of the binned image.
+    ways, whose spectra are those of the binned image. margin: px that are taken off each side
+    before back-projection.
     """
 
     size: tuple[int, int]
@@ -36,12 +39,18 @@ class Sampling:
     centre: tuple[float, float]
     frame: Frame | None
     filtered: bool
+    margin: int = 0
 
     @property
     def image_size(self) -> tuple[int, int]:
         """(x, y) px of what is back-projected."""
-        more = 0 if self.frame else 1
+        more = (0 if self.frame else 1) - 2 * self.margin
         return self.size[0] + more, self.size[1] + more
+
+    @property
+    def image_centre(self) -> tuple[float, float]:
+        """`centre` in what is back-projected."""
+        return self.centre[0] - self.margin, self.centre[1] - self.margin
 
     @property
     def periodic(self) -> tuple[int, int]:
@@ -74,6 +83,17 @@ class Sampling:
 
 def sampling_of(image_size: tuple[int, int], settings: ReconstructSettings) -> Sampling:
     """The binning that the settings ask for, of images of `image_size` (x, y) px."""
+    found = _binned(image_size, settings)
+    margin = math.ceil(settings.taper_distance)
+    if 2 * margin >= min(found.size):
+        raise UserError(
+            f"taper_distance {settings.taper_distance:g} leaves nothing of the binned images of "
+            f"{found.size[0]} x {found.size[1]} px"
+        )
+    return replace(found, margin=margin)
+
+
+def _binned(image_size: tuple[int, int], settings: ReconstructSettings) -> Sampling:
     columns, rows = image_size
     if settings.downsample == "crop":
         frame = fourier.frame_for((rows, columns), settings.binning)

@@ -38,7 +38,9 @@ class SlabMaker:
     ) -> None:
         self.shear, self.settings, self.device = shear, settings, device
         self.images = device.put(images.coefficients)
+        self.levels = images.levels
         self.level = np.float32(images.levels.sum())
+        self.fade = images.fade
         self.field: Field | None = field_of(alignment, images)
         self.work: dict[str, Floats] = {}
 
@@ -72,17 +74,39 @@ class SlabMaker:
         """Grey scale and edges."""
         settings = self.settings
         if settings.combine == "mean":
-            seen = np.empty_like(slab)
-            kernel.coverage(self.shear, np.ones(len(self.images)), row, seen)
-            np.divide(slab, seen, out=slab, where=seen > 0)
+            self._to_means(slab, row)
         elif self.level:
             slab += self.level
         if settings.mask_edges is not None:
             run_out_beyond_arc(slab, self.level, settings.mask_edges)
-        if settings.add or settings.multiply is not None:
-            slab += np.float32(settings.add)
-            slab *= np.float32(1.0 if settings.multiply is None else settings.multiply)
-        return slab
+        return scaled(slab, settings)
+
+    def _to_means(self, slab: Floats, row: int) -> None:
+        """Divide by how many tilts see a voxel, a fading image by as much as it shows.
+
+        Where all that see it fade there is not a whole one to divide by: there the mean fades too.
+        """
+        seen = np.empty_like(slab)
+        self._covered(np.ones(len(self.images)), row, seen)
+        if self.levels.any():
+            level = np.empty_like(slab)
+            self._covered(self.levels, row, level)
+            slab += level
+        np.divide(slab, np.maximum(seen, 1), out=slab)
+
+    def _covered(self, weight: NDArray[np.float64], row: int, out: Floats) -> None:
+        if self.fade is None:
+            kernel.coverage(self.shear, weight, row, out)
+        else:
+            kernel.faded_coverage(self.shear, self.fade, weight, row, out)
+
+
+def scaled(slab: Floats, settings: ReconstructSettings) -> Floats:
+    """(slab + add) * multiply, in place."""
+    if settings.add or settings.multiply is not None:
+        slab += np.float32(settings.add)
+        slab *= np.float32(1.0 if settings.multiply is None else settings.multiply)
+    return slab
 
 
 FADING = np.float32(0.9)  # towards the level, each voxel further out

@@ -14,7 +14,7 @@ from vitreous.kernels.cpu.backproject import (
     level_lines,
     project_linear,
 )
-from vitreous.kernels.cpu.resample import coverage, sheared_lines
+from vitreous.kernels.cpu.resample import coverage, faded_coverage, sheared_lines
 
 __all__ = [
     "backproject_cubic",
@@ -22,6 +22,7 @@ __all__ = [
     "backproject_uneven",
     "correct_linear",
     "coverage",
+    "faded_coverage",
     "level_lines",
     "project_linear",
     "sheared_lines",

@@ -233,3 +233,36 @@ def coverage(linear, slope, origin, image_size, weight, first_line, out):  # typ
         for x in range(nx):
             total += change[x]
             out[z, item % rows, x] = total
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _faded(at, end, falloff):  # type: ignore[no-untyped-def]
+    """What an image shows at `at` of 0 ... end, by the distance from the nearer end."""
+    edge = max(min(at, end - at), 0.0)
+    if edge + 1 >= falloff:
+        return 1.0
+    return 0.5 - 0.5 * math.cos(math.pi * (edge + 1) / falloff)
+
+
+@njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def faded_coverage(  # type: ignore[no-untyped-def]
+    linear, slope, origin, image_size, fading_size, falloff, weight, first_line, out
+):
+    """As `coverage`, of images that set in over `falloff` px from the edges of fading_size."""
+    nz, rows, nx = out.shape
+    u_end, v_end = fading_size[0] - 1.0, fading_size[1] - 1.0
+    for item in prange(nz * rows):
+        z = item // rows
+        y = first_line + item % rows
+        line = np.zeros(nx)
+        for t in range(linear.shape[0]):
+            u0 = origin[t, 0] + linear[t, 0, 1] * y + slope[t, 0] * z
+            v0 = origin[t, 1] + linear[t, 1, 1] * y + slope[t, 1] * z
+            low, high = _inside(u0, linear[t, 0, 0], image_size[0] - 1.0, 0.0, nx - 1.0)
+            low, high = _inside(v0, linear[t, 1, 0], image_size[1] - 1.0, low, high)
+            for x in range(math.ceil(low), math.floor(high) + 1):
+                shown = _faded(u0 + linear[t, 0, 0] * x, u_end, falloff)
+                shown *= _faded(v0 + linear[t, 1, 0] * x, v_end, falloff)
+                line[x] += weight[t] * shown
+        for x in range(nx):
+            out[z, item % rows, x] = line[x]
