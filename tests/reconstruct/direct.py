@@ -20,11 +20,10 @@ def pixel_values(coefficients):
     return found[:, 1:-1, 1:-1]
 
 
-def bilinear(image, u, v, half_open):
-    """Values at (u, v); with `half_open` the last pixel goes on for one more, as RELION's does."""
+def bilinear(image, u, v):
+    """Values at (u, v), 0 outside the image; and what lies inside."""
     rows, columns = image.shape
-    room = 1.0 if half_open else 1e-9
-    inside = (u > -1e-9) & (v > -1e-9) & (u < columns - 1 + room) & (v < rows - 1 + room)
+    inside = (u > -1e-9) & (v > -1e-9) & (u < columns - 1 + 1e-9) & (v < rows - 1 + 1e-9)
     u, v = np.clip(u, 0, columns - 1), np.clip(v, 0, rows - 1)
     i = np.minimum(u.astype(int), max(columns - 2, 0))
     j = np.minimum(v.astype(int), max(rows - 2, 0))
@@ -35,7 +34,7 @@ def bilinear(image, u, v, half_open):
     return np.where(inside, (1 - b) * low + b * high, 0), inside
 
 
-def reconstruct_directly(stack, alignment, settings, grid=None, half_open=False, **records):
+def reconstruct_directly(stack, alignment, settings, grid=None, **records):
     """Like `reconstruct_tomogram`, slowly."""
     _, height, width = stack.shape
     todo = plan(alignment, settings, (width, height), grid=grid)
@@ -56,8 +55,8 @@ def reconstruct_directly(stack, alignment, settings, grid=None, half_open=False,
         (a, b), (c, d) = shear.linear[t]
         u = a * x + b * y + shear.slope[t, 0] * z + shear.origin[t, 0]
         v = c * x + d * y + shear.slope[t, 1] * z + shear.origin[t, 1]
-        found, inside = bilinear(image, u, v, half_open)
-        shown = inside * bilinear(fading, u, v, half_open)[0]
+        found, inside = bilinear(image, u, v)
+        shown = inside * bilinear(fading, u, v)[0]
         volume += found + images.levels[t] * (shown if settings.combine == "mean" else 1)
         seen += shown
     if settings.combine == "mean":
