@@ -14,7 +14,10 @@ from vitreous.faces.relion_control import Control
 
 log = logging.getLogger(__name__)
 
-PROGRAMS = {"tomo_reconstruct_tomogram": "vitreous.faces.relion_tomogram"}
+PROGRAMS = {
+    "tomo_reconstruct_tomogram": "vitreous.faces.relion_tomogram",
+    "tomo_reconstruct_particle": "vitreous.faces.relion_particle",
+}
 """Program -> module, whose `run(words, control)` does what a command line says."""
 
 OF_ALL = {"--pipeline_control": "DIR", "--theme": "NAME"}
