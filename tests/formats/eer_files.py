@@ -30,6 +30,25 @@ def packed(events, total, run_bits, place_bits, symbol_after_full_run=False):
     return np.packbits(np.array(bits, np.uint8), bitorder="little").tobytes()
 
 
+def packed_pixels(pixels, places, total, run_bits=7, place_bits=4):
+    """The same of many electrons at once, arrays, where no symbol follows a full gap."""
+    longest, ends = (1 << run_bits) - 1, np.append(pixels, total)
+    full, rest = np.divmod(np.diff(ends, prepend=-1) - 1, longest)
+    if rest[-1] == 0 and full[-1]:
+        full[-1], rest[-1] = full[-1] - 1, longest  # the frame ends with a full gap
+    gaps = np.full(full.sum() + len(ends), longest)
+    at = np.cumsum(full + 1) - 1
+    gaps[at] = rest
+    symbols = np.zeros((len(gaps), run_bits + place_bits), np.uint8)
+    symbols[:, :run_bits] = gaps[:, None] >> np.arange(run_bits) & 1
+    symbols[at[:-1], run_bits:] = places[:, None] >> np.arange(place_bits) & 1
+    stored = np.zeros(symbols.shape, bool)
+    stored[:, :run_bits] = True
+    stored[at[:-1]] = True
+    bits = symbols[stored]
+    return np.packbits(np.pad(bits, (0, -len(bits) % 16)), bitorder="little").tobytes()
+
+
 def stored_place(x, y, bits_along_a_side):
     """The place (x, y) in a pixel as the stream has it: the highest bit of each turned over."""
     turn = 1 << (bits_along_a_side - 1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.formats.eer_files import packed, stored_place, write_eer
+from tests.formats.eer_files import packed, packed_pixels, stored_place, write_eer
 from vitreous.errors import FormatError, UserError
 from vitreous.formats.eer import frames_in_a_group, read_eer_header
 from vitreous.formats.movie_settings import MovieSettings
@@ -106,6 +106,17 @@ def test_a_frame_ends_at_its_last_pixel_whatever_it_holds(pixels, kind):
 
     assert end == PIXELS
     assert set(np.flatnonzero(image)) == pixels
+
+
+@settings(max_examples=40, deadline=None)
+@given(pixels=st.sets(st.integers(0, PIXELS - 1)))
+def test_many_electrons_are_packed_as_few_are(pixels):
+    pixels = np.array(sorted(pixels), int)
+    places = pixels % 16
+
+    slowly = packed(list(zip(pixels.tolist(), places.tolist(), strict=True)), PIXELS, 7, 4)
+
+    assert packed_pixels(pixels, places, PIXELS) == slowly
 
 
 @pytest.mark.parametrize("compression", [65001, 65002])

@@ -10,9 +10,10 @@ from vitreous.errors import UserError
 from vitreous.formats.gains import read_gain
 from vitreous.formats.movie_settings import MovieSettings
 from vitreous.formats.movies import open_movie
+from vitreous.formats.mrc import MrcWriter
 from vitreous.motion.gain import turned
 from vitreous.motion.gain_settings import GainSettings
-from vitreous.pipeline.gain import prepare_gain, sum_movies
+from vitreous.pipeline.gain import prepare_gain, read_defect_map, sum_movies
 
 STORED = {  # option -> how the true gain was stored (R3's README)
     "rot1": lambda gain: np.rot90(gain, 1),
@@ -191,6 +192,19 @@ def test_the_gain_of_eer_movies_lies_on_them_as_it_is_stored(tmp_path, rng):
     assert plain.check.is_sure
     np.testing.assert_array_equal(plain.gain, gain)
     np.testing.assert_array_equal(finer.gain[1::2, 1::2], gain)
+
+
+def test_a_list_of_defects_counts_the_cameras_pixels(tmp_path):
+    (tmp_path / "defects.txt").write_text("3 0 1 8\n5 2 2 1\n")
+    camera = np.zeros((8, 16), bool)
+    camera[:, 3] = camera[2, 5:7] = True
+    with MrcWriter(tmp_path / "defects.mrc", (1, 8, 16), 1.0) as writer:
+        writer.write((0, 0, 0), camera[None].astype(np.float32))
+
+    for name in ("defects.txt", "defects.mrc"):
+        finer = read_defect_map(tmp_path / name, (16, 32), 2)
+        np.testing.assert_array_equal(finer, camera.repeat(2, 0).repeat(2, 1))
+        np.testing.assert_array_equal(read_defect_map(tmp_path / name, (8, 16)), camera)
 
 
 def test_movies_that_cant_be_read_are_named_and_passed_over(tmp_path, rng, caplog):

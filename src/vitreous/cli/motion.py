@@ -42,7 +42,7 @@ def motion(
     from vitreous.cli.progress import progress_bar
     from vitreous.errors import OutputError, UserError, VitreousError
     from vitreous.formats import relion_motion
-    from vitreous.formats.movies import open_movie
+    from vitreous.formats.movies import open_movie, upsampling_of
     from vitreous.kernels import machine
     from vitreous.pipeline.inputs import require_apart
     from vitreous.pipeline.logs import logged_beside
@@ -65,9 +65,10 @@ def motion(
     with logged_beside(output / "motion.log"):
         for number, (path, product) in enumerate(planned, 1):
             try:
-                shape = open_movie(path, reading, facts.pixel_size or 1.0).shape[1:]
+                movie = open_movie(path, reading, facts.pixel_size or 1.0, facts.dose)
+                shape = movie.shape[1:]
                 if shape not in gains:
-                    gains[shape] = opened_gain(gain, defects, shape)
+                    gains[shape] = opened_gain(gain, defects, shape, upsampling_of(movie))
                 with progress_bar(f"{number} of {len(planned)}: {path.name}") as progress:
                     found = correct_movie(
                         path, product, settings, facts, reading, gains[shape], threads, progress

@@ -149,6 +149,11 @@ def raw_frames_of(movie: Movie) -> int:
     return movie.groups[-1].stop if isinstance(movie, SummedMovie) else movie.shape[0]
 
 
+def upsampling_of(movie: Movie) -> int:
+    """Pixels of a frame along a side of the camera's."""
+    return movie.upsampling if isinstance(movie, EerMovie) else 1
+
+
 def frame_doses(
     movie: Movie, settings: MovieSettings, dose: float | None
 ) -> NDArray[np.float64] | None:

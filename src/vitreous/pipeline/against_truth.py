@@ -140,10 +140,11 @@ def of_ctf(
     angles, errors, claims = defocus_errors(manifest, alignment, truth)
     low = np.abs(angles) <= STEEP
     if len(errors):
+        flat = np.median(np.abs(errors[low])) if low.any() else np.nan
         yield (
             "defocus",
             (
-                f"median {np.median(np.abs(errors[low])):.0f} A apart up to {STEEP:g} degrees, "
+                f"median {flat:.0f} A apart up to {STEEP:g} degrees, "
                 f"{np.median(np.abs(errors)):.0f} A of all, worst {np.abs(errors).max():.0f} A; "
                 f"rms of error / claimed {rms(errors / claims):.2f}"
             ),

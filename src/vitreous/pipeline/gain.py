@@ -12,7 +12,7 @@ from vitreous.errors import FormatError, UserError, VitreousError
 from vitreous.formats.gains import read_defects, read_gain
 from vitreous.formats.kinds import Kind, kind_of
 from vitreous.formats.movie_settings import MovieSettings
-from vitreous.formats.movies import open_movie
+from vitreous.formats.movies import open_movie, upsampling_of
 from vitreous.kernels.ahead import read_ahead
 from vitreous.motion.defects import FoundDefects, find_defects, mask_of
 from vitreous.motion.gain import (
@@ -28,6 +28,7 @@ from vitreous.motion.gain import (
     turned,
 )
 from vitreous.motion.gain_settings import GainSettings
+from vitreous.pipeline.movie_series import undosed
 from vitreous.records.progress import Progress, ignore_progress
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Summed:
-    """Uncorrected movies, summed in two halves (2, y, x); frames: how many went into both."""
+    """Uncorrected movies, summed in two halves (2, y, x); frames: how many went into both.
+
+    finer: pixels of a frame along a side of the camera's.
+    """
 
     halves: Floats
     movies: int
     frames: int
+    finer: int = 1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -92,7 +97,8 @@ def prepare_gain(
     summed = sum_movies(settings.looked_at(movies), reading, progress) if movies else None
     listed = None
     if defects is not None:
-        listed = read_defect_map(defects, summed.shape if summed else stored.shape)
+        seen = (summed.shape, summed.finer) if summed else (stored.shape, 1)
+        listed = read_defect_map(defects, *seen)
 
     check = None
     if summed is not None:
@@ -159,10 +165,11 @@ def sum_movies(
     """
     halves: Floats | None = None
     whole = frames = 0
+    finer = 1
     for number, path in enumerate(movies):
         try:
-            movie = open_movie(path, reading, pixel_size=1.0)
-            size = movie.shape[1:]
+            movie = open_movie(path, undosed(reading or MovieSettings()), pixel_size=1.0)
+            size, finer = movie.shape[1:], upsampling_of(movie)
             if halves is None:
                 halves = np.zeros((2, *size), np.float32)
             if size != halves.shape[1:]:
@@ -188,14 +195,20 @@ def sum_movies(
         raise UserError(f"none of the {len(movies)} movies can be read: see above")
     if not halves.any():
         raise UserError("the movies are empty: all their pixels are 0")
-    return Summed(halves, whole, frames)
+    return Summed(halves, whole, frames, finer)
 
 
-def read_defect_map(path: Path, shape: tuple[int, int]) -> Mask:
-    """Defects (y, x) as listed in a text or marked in an image."""
+def read_defect_map(path: Path, shape: tuple[int, int], finer: int = 1) -> Mask:
+    """Defects (y, x) as listed in a text or marked in an image.
+
+    A list counts the camera's pixels, of which each is `finer` pixels a side in a map of `shape`;
+    an image has either's size.
+    """
     if kind_of(path) not in (Kind.MRC, Kind.TIFF, Kind.DM):
-        return mask_of(read_defects(path), shape)
+        return mask_of(read_defects(path) * finer, shape)
     marked = read_gain(path) != 0
+    if (marked.shape[0] * finer, marked.shape[1] * finer) == shape:
+        marked = marked.repeat(finer, 0).repeat(finer, 1)
     if marked.shape != shape:
         raise UserError(
             f"{path} has {marked.shape[1]} x {marked.shape[0]} pixels, the movies {shape[1]} x "

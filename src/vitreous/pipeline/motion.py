@@ -64,8 +64,13 @@ class MovieGain:
     defects: "Defects | None"
 
 
-def opened_gain(gain: Path | None, defects: Path | None, shape: tuple[int, int]) -> MovieGain:
-    """What frames of `shape` (y, x) are made right by; `gain` lies as the movies do."""
+def opened_gain(
+    gain: Path | None, defects: Path | None, shape: tuple[int, int], finer: int = 1
+) -> MovieGain:
+    """What frames of `shape` (y, x) are made right by; `gain` lies as the movies do.
+
+    finer: pixels of a frame along a side of the camera's, which a list of defects counts.
+    """
     import numpy as np
 
     from vitreous.formats.gains import read_gain
@@ -80,7 +85,7 @@ def opened_gain(gain: Path | None, defects: Path | None, shape: tuple[int, int])
         found = sized(stored, shape, str(gain))
         mask |= found == 0
     if defects is not None:
-        mask |= read_defect_map(defects, shape)
+        mask |= read_defect_map(defects, shape, finer)
     return MovieGain(gain, found, Defects(mask) if mask.any() else None)
 
 

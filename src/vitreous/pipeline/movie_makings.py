@@ -15,7 +15,7 @@ from vitreous.records.alignment import Alignment
 from vitreous.records.tilt_series import TiltSeries
 
 # Another as soon as the same inputs and settings give other products.
-GAIN_VERSION = 1
+GAIN_VERSION = 2
 MOTION_VERSION = 2
 NEWSTACK_VERSION = 1
 CTF_VERSION = 1

@@ -19,7 +19,7 @@ from vitreous.ctf.settings import CtfSettings
 from vitreous.errors import OutputError, UserError, VitreousError
 from vitreous.formats import motion_json
 from vitreous.formats.movie_settings import MovieSettings
-from vitreous.formats.movies import open_movie, require_frames
+from vitreous.formats.movies import open_movie, require_frames, upsampling_of
 from vitreous.formats.products import write_text
 from vitreous.kernels.machine import Share
 from vitreous.motion.gain import OrientationCheck
@@ -194,7 +194,7 @@ def correct(
         require_frames(opened, movie.frames)
     opened.close()
     if shape not in gains:
-        gains[shape] = opened_gain(how.gain, how.defects, shape)
+        gains[shape] = opened_gain(how.gain, how.defects, shape, upsampling_of(opened))
     found = correct_movie(
         movie.path,
         folder.path / f"{movie.name}.mrc",
