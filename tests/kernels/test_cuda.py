@@ -133,14 +133,15 @@ def test_cubic_backprojection_agrees_with_its_twin(cuda, shape, n, rng):
 
 
 @pytest.mark.parametrize(("shape", "n"), SIZES)
-def test_uneven_backprojection_agrees_with_its_twin(cuda, shape, n, rng):
+@pytest.mark.parametrize("a_line", [8, 32])
+def test_uneven_backprojection_agrees_with_its_twin(cuda, shape, n, a_line, rng):
     planes, positions, volume = problem(rng, shape, n)
-    eighths = rng.integers(-12, 13, positions.shape)
+    higher = rng.integers(-12, 13, positions.shape)
     first = rng.integers(4, 6, shape[0])
 
-    cuda.backproject_uneven(planes, positions, eighths, first, volume)
+    cuda.backproject_uneven(planes, positions, higher, first, volume, a_line)
 
-    expected = backproject_uneven_slowly(planes, positions, eighths, first, shape)
+    expected = backproject_uneven_slowly(planes, positions, higher, first, shape, a_line)
     assert relative(volume, expected) < 1e-6
 
 

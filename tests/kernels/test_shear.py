@@ -41,18 +41,18 @@ def test_backprojection_agrees_with_its_twin(shape, n, rng):
 
 
 @pytest.mark.parametrize(("shape", "n"), SIZES)
-@pytest.mark.parametrize("lines_a_plane", [0, 0.03, -0.4])
-def test_backprojection_takes_uneven_tilts_between_lines(shape, n, lines_a_plane, rng):
+@pytest.mark.parametrize(("lines_a_plane", "a_line"), [(0, 8), (0.03, 8), (-0.4, 8), (0.03, 32)])
+def test_backprojection_takes_uneven_tilts_between_lines(shape, n, lines_a_plane, a_line, rng):
     planes = rng.normal(size=(n, shape[1] + 24, shape[2] + 60)).astype(np.float32)
     steps, tilts = np.arange(shape[0])[:, None], np.linspace(-1, 1, n)
     columns = columns_of(shape[0], n, 30)
-    eighths = np.rint(steps * tilts * lines_a_plane * 8).astype(np.int64)
+    higher = np.rint(steps * tilts * lines_a_plane * a_line).astype(np.int64)
     first = 10 + np.arange(shape[0]) // 3
     volume = np.zeros(shape, np.float32)
 
-    cpu.backproject_uneven(planes, columns, eighths, first, volume)
+    cpu.backproject_uneven(planes, columns, higher, first, volume, a_line)
 
-    expected = backproject_uneven_slowly(planes, columns, eighths, first, shape)
+    expected = backproject_uneven_slowly(planes, columns, higher, first, shape, a_line)
     assert relative(volume, expected) < 1e-6
 
 

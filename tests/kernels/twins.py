@@ -33,13 +33,13 @@ def backproject_cubic_slowly(planes, sixteenths, first_line, shape):
     return volume
 
 
-def backproject_uneven_slowly(planes, columns, eighths, first_line, shape):
+def backproject_uneven_slowly(planes, columns, eighths, first_line, shape, steps=LINE_STEPS):
     nz, rows, nx = shape
     volume = np.zeros(shape)
     for z in range(nz):
         for r in range(rows):
             for t, tilt in enumerate(planes.astype(float)):
-                line = first_line[z] + r + eighths[z, t] / LINE_STEPS
+                line = first_line[z] + r + eighths[z, t] / steps
                 row = tilt[int(line)] if line == int(line) else lagrange_six(tilt, line)
                 below = np.floor(2 * columns[z, t]) / 2
                 w = 2 * (columns[z, t] - below)

@@ -38,7 +38,8 @@ class Shear:
     Voxel (x, y, z) lies at image pixel linear (n, 2, 2) @ (x, y) + origin (n, 2) + slope (n, 2) z.
     In the sheared lines plane z is displaced along x by drift_x[t] and along y by drift_y[t] voxels
     for each step of z, counted from the middle plane. size: (x, y, z) of the grid; image_size:
-    (x, y) px; steepest_drift: the largest |drift_x|, which decides how wide sheared lines are.
+    (x, y) px; steepest_drift: the largest |drift_x|, which decides how wide sheared lines are;
+    steps_a_line: heights between two lines at which uneven tilts are taken, a power of 2.
     """
 
     linear: Array
@@ -49,6 +50,7 @@ class Shear:
     size: tuple[int, int, int]
     image_size: tuple[int, int]
     steepest_drift: float
+    steps_a_line: int = LINE_STEPS
 
     def chosen(self, views: NDArray[np.intp]) -> "Shear":
         """The shear of some of the views, on lines of the same width as all views'."""
@@ -110,8 +112,8 @@ class Shear:
 
     @property
     def line_steps(self) -> Table:
-        """(z, n) the same in steps of 1 / LINE_STEPS, to the nearest."""
-        return np.rint(self.uneven_lines * LINE_STEPS).astype(np.int64)
+        """(z, n) the same in steps of 1 / steps_a_line, to the nearest."""
+        return np.rint(self.uneven_lines * self.steps_a_line).astype(np.int64)
 
     @property
     def shared_lines(self) -> Array:
@@ -217,7 +219,7 @@ def lines_for(shear: Shear, first_row: int, rows: int) -> Lines:
     low = np.floor(shear.shared_lines).min() - (_REACH - 1 if shear.shared_drift_y else 0)
     high = np.floor(shear.shared_lines).max() + (_REACH if shear.shared_drift_y else 0)
     steps = int(np.abs(shear.line_steps).max())
-    reach = -(-steps // LINE_STEPS) + _REACH if steps else 0
+    reach = -(-steps // shear.steps_a_line) + _REACH if steps else 0
     first = first_row + int(low) - reach
     last = first_row + rows - 1 + int(high) + reach
     return Lines(first_row, rows, first, last - first + 1, levelled)
@@ -230,15 +232,15 @@ def backproject(planes: Floats, shear: Shear, lines: Lines, volume: Floats) -> F
     """volume (z, levelled rows, x) += back-projection of sheared lines of coefficients.
 
     Each plane takes each tilt at the nearest sixteenth of a pixel; where x tilts differ, between
-    half pixels and at the nearest eighth of a line. Where the tilts share a displacement along y
-    the result still has to go through `level`.
+    half pixels and at the nearest eighth of a line (1 / steps_a_line). Where the tilts share a
+    displacement along y the result still has to go through `level`.
     """
     before = _REACH - 1 if shear.shared_drift_y else 0
     first = np.floor(shear.shared_lines).astype(np.int64)
     first += lines.first_row - lines.first_line - before
     kernels, steps = _device(volume), shear.line_steps
     if steps.any():
-        kernels.backproject_uneven(planes, shear.columns, steps, first, volume)
+        kernels.backproject_uneven(planes, shear.columns, steps, first, volume, shear.steps_a_line)
     else:
         sixteenths = np.rint(shear.columns * PHASES).astype(np.int64)
         kernels.backproject_cubic(planes, sixteenths, first, volume)

@@ -7,17 +7,16 @@ the volume is taken as periodic, and SNR means something else in each size. The 
 is `inversion`; this one is for volumes that have to look like RELION's.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from vitreous.kernels.shear import Shear
+from vitreous.reconstruct.scratch import ScratchArray
 
 Floats = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
-SlabOf = Callable[[int, int], Floats]
+STEPS_A_LINE = 32  # where tilts differ: coarser ones show, once divided by nearly nothing
 
 
 def spectrum_shape(shear: Shear) -> tuple[int, int, int]:
@@ -43,12 +42,20 @@ def work_bytes(shear: Shear, rows: int) -> int:
 class WeighedVolume:
     """A volume held as its weighed spectrum, of which slabs of rows are made on demand.
 
-    spectrum (z, y, x // 2 + 1): room for it, in memory or on disk. Between the passes it holds
-    frequencies along z and x, and rows along y.
+    scratch: room for it on disk; None: in memory. Between the passes it holds frequencies along z
+    and x, and rows along y.
     """
 
-    def __init__(self, shear: Shear, snr: float, spectrum: Spectrum, threads: int) -> None:
-        self.shear, self.snr, self.spectrum, self.threads = shear, snr, spectrum, threads
+    def __init__(
+        self, shear: Shear, snr: float, scratch: ScratchArray | None, threads: int
+    ) -> None:
+        self.shear, self.snr, self.threads = shear, snr, threads
+        self.scratch = scratch
+        self.spectrum: Spectrum = (
+            np.empty(spectrum_shape(shear), np.complex64)
+            if scratch is None
+            else scratch.array.view(np.complex64)
+        )
 
     def add(self, row: int, slab: Floats) -> None:
         """Take in rows row, ... of the back-projection, (z, rows, x)."""
@@ -57,6 +64,7 @@ class WeighedVolume:
         half = fft.rfft(slab, axis=2, workers=self.threads)
         half = fft.fft(half, axis=0, workers=self.threads, overwrite_x=True)
         self.spectrum[:, row : row + slab.shape[1]] = half
+        self._forget()
 
     def weigh(self) -> None:
         """Divide, once all rows are there."""
@@ -70,16 +78,22 @@ class WeighedVolume:
                 workers=self.threads,
                 overwrite_x=True,
             )
+            self._forget()
 
     def slab(self, row: int, rows: int) -> Floats:
         """Rows row, ... of the weighed volume, (z, rows, x)."""
         from scipy import fft
 
         half = fft.ifft(self.spectrum[:, row : row + rows], axis=0, workers=self.threads)
+        self._forget()
         found: Floats = fft.irfft(
             half, n=self.shear.size[0], axis=2, workers=self.threads, overwrite_x=True
         )
         return found
+
+    def _forget(self) -> None:
+        if self.scratch is not None:
+            self.scratch.forget()
 
     def _spread(self) -> Spectrum:
         """(z, rows, x // 2 + 1): the point spread's rows that aren't 0, frequencies in z and x."""

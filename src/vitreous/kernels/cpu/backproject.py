@@ -400,20 +400,20 @@ def _planes_on(line, first_line, rows):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _lift(ready, j, flat, source, width, first, n, eighths):  # type: ignore[no-untyped-def]
+def _lift(ready, j, flat, source, width, first, n, up, steps):  # type: ignore[no-untyped-def]
     """Rows 2 j and 2 j + 1 of `ready`, columns first ... first + n - 1, from a line of `flat`.
 
-    The line begins at `source`; it is taken eighths / LINE_STEPS lines higher, by way of row 9.
+    The line begins at `source`; it is taken up / steps lines higher, by way of row 9.
     """
     pitch = np.uint64(ready.size // 10)
     at = np.uint64(2 * j) * pitch + np.uint64(first)
-    whole = eighths // LINE_STEPS
+    whole = up // steps
     start = np.uint64(source + whole * width + first)
-    if eighths == whole * LINE_STEPS:
+    if up == whole * steps:
         _pixels_and_halves(ready, at, at + pitch, np.uint64(n), flat, start)
         return
     one = np.uint64(1)  # a coefficient before, two behind what is evaluated
-    weight = _six_point_weights((eighths - whole * LINE_STEPS) / LINE_STEPS)
+    weight = _six_point_weights((up - whole * steps) / steps)
     spare = np.uint64(9) * pitch + np.uint64(first)
     _between_lines(
         ready, spare - one, np.uint64(n + 3), flat, start - one, np.uint64(width), weight
@@ -422,12 +422,15 @@ def _lift(ready, j, flat, source, width, first, n, eighths):  # type: ignore[no-
 
 
 @njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def backproject_uneven(planes, columns, eighths, first_line, volume):  # type: ignore[no-untyped-def]
+def backproject_uneven(  # type: ignore[no-untyped-def]
+    planes, columns, eighths, first_line, volume, steps=LINE_STEPS
+):
     """volume += back-projection of planes of B-spline coefficients, each tilt at its own height.
 
     As `backproject_cubic`, but voxel x reads tilt t at column x + columns[z, t] (float64), linear
-    between the spline's values at half pixels, and at line first_line[z] + r + eighths[z, t] / 8
-    (LINE_STEPS), by six-point interpolation. first_line and columns rise or fall with z.
+    between the spline's values at half pixels, and at line first_line[z] + r + eighths[z, t] / 8,
+    or another power of 2 (steps), by six-point interpolation. first_line and columns rise or fall
+    with z.
     """
     n, lines, width = planes.shape
     _, rows, nx = volume.shape
@@ -456,7 +459,9 @@ def backproject_uneven(planes, columns, eighths, first_line, volume):  # type: i
                         left = int(min(columns[z0, t], columns[last, t]))
                         right = int(max(columns[z0, t], columns[last, t])) + nx + 1
                         source = (t * lines + line) * width
-                        _lift(ready, j, flat, source, width, left, right - left, eighths[z0, t])
+                        _lift(
+                            ready, j, flat, source, width, left, right - left, eighths[z0, t], steps
+                        )
                     z1 = min(z1, until[j])
                 for z in range(z0, z1):
                     start = np.uint64((z * rows + line - first_line[z]) * nx)

@@ -17,6 +17,7 @@ Table = NDArray[np.int64]
 
 THREADS = 128  # of a block, along x
 DEPTH = 8  # planes or tilts that a thread makes
+LINE_STEPS = 8  # heights between two lines, where tilts differ
 COLUMNS = 8  # columns that a thread of sheared_values and coverage makes
 
 OPTIONS = ("--std=c++17", f"-DDEPTH={DEPTH}", f"-DCOLUMNS={COLUMNS}")
@@ -48,7 +49,12 @@ def backproject_cubic(
 
 
 def backproject_uneven(
-    planes: Floats, columns: Array, eighths: Table, first_line: Table, volume: Floats
+    planes: Floats,
+    columns: Array,
+    eighths: Table,
+    first_line: Table,
+    volume: Floats,
+    steps: int = LINE_STEPS,
 ) -> list[Launch]:
     """volume += back-projection of planes of B-spline coefficients, each tilt at its own height."""
     nz, rows, nx = volume.shape
@@ -58,7 +64,7 @@ def backproject_uneven(
         _ints(eighths),
         _ints(first_line),
         _whole(volume),
-        *_sizes(*planes.shape, *volume.shape),
+        *_sizes(*planes.shape, *volume.shape, steps),
     )
     return [Launch("backproject_uneven", (_blocks(nx), rows, _shared(nz)), arguments)]
 

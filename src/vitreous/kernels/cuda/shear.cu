@@ -7,7 +7,6 @@
 // the grids and the tables; DEPTH and COLUMNS are defined there.
 
 constexpr int PHASES = 16;  // sub-pixel positions of backproject_cubic
-constexpr int LINE_STEPS = 8;  // heights between two lines of backproject_uneven
 constexpr int BORDER = 2;   // rows and columns of coefficients beyond the image's edge
 constexpr double HAIR = 1e-8;  // px by which a point may miss the edge that by construction lies on it
 constexpr int TAIL = 10;    // taps to either side: what is cut off is 1.4e-6 of the sum
@@ -86,11 +85,11 @@ __device__ Cubic half_pixel_weights(int half, float w)
 }
 
 // As backproject_cubic, but tilt t is read at column (halves[z, t] + rest[z, t]) / 2, linear between
-// half pixels, and eighths[z, t] / LINE_STEPS lines higher.
+// half pixels, and eighths[z, t] / steps lines higher; steps is a power of 2.
 extern "C" __global__ void backproject_uneven(
     const float* __restrict__ planes, const int* __restrict__ halves, const float* __restrict__ rest,
     const int* __restrict__ eighths, const int* __restrict__ first_line, float* __restrict__ volume,
-    int n, int lines, int width, int nz, int rows, int nx)
+    int n, int lines, int width, int nz, int rows, int nx, int steps)
 {
     const int x = blockIdx.x * blockDim.x + threadIdx.x;
     const int r = blockIdx.y;
@@ -104,15 +103,15 @@ extern "C" __global__ void backproject_uneven(
 #pragma unroll
         for (int j = 0; j < DEPTH; ++j) {
             const int z = min(z0 + j, nz - 1), at = z * n + t;
-            const int up = eighths[at] & (LINE_STEPS - 1);
-            const int line = first_line[z] + r + (eighths[at] - up) / LINE_STEPS;
+            const int up = eighths[at] & (steps - 1);
+            const int line = first_line[z] + r + (eighths[at] - up) / steps;
             const float* row = tilt + line * pitch + halves[at] / 2;
             const Cubic k = half_pixel_weights(halves[at] % 2, rest[at]);
             if (up == 0) {
                 sum[j] += spline(row, k);
                 continue;
             }
-            const Six s = six_point_weights((float)up / LINE_STEPS);
+            const Six s = six_point_weights((float)up / steps);
             sum[j] += s.a * spline(row - 2 * pitch, k) + s.b * spline(row - pitch, k)
                     + s.c * spline(row, k) + s.d * spline(row + pitch, k)
                     + s.e * spline(row + 2 * pitch, k) + s.f * spline(row + 3 * pitch, k);
