@@ -38,6 +38,7 @@ COMMANDS = {
     "average": "Average the particles of tilt series into a map, with half maps and FSC.",
     "reproject": "Project a volume into the tilts of an alignment.",
     "convert": "Convert alignments between programs, volumes between modes and axis orders.",
+    "view": "Show a volume: slices, projections, sampled region, FSC; picture or page.",
     "simulate": "Simulate a tilt series whose truth is known, as a microscope leaves it.",
     "info": "Say what files are, by their content, and what they hold.",
     "demo": "Reconstruct a built-in phantom: found against truth.",

@@ -1,4 +1,4 @@
-"""Self-contained pages: one for a series, one for a project. They fetch nothing from anywhere."""
+"""Self-contained pages: of a series, a project, a volume. They fetch nothing from anywhere."""
 
 from base64 import b64encode
 from collections import Counter
@@ -16,6 +16,8 @@ from vitreous.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from vitreous.report.overview import Overview
 
 UNKNOWN = "–"
 BARS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # nm
@@ -83,7 +85,7 @@ def series_page(series: Series, project: str) -> str:
         figures=figures_of(series.aligned) if series.aligned else [],
         figures_of_motion=figures_of_motion(series.moved),
         figures_of_ctf=figures_of_ctf(series.transfer) if series.transfer else [],
-        bar=scale_bar(series.tomogram) if series.tomogram else None,
+        bar=_bar_of(series.tomogram) if series.tomogram else None,
         moved_by=MOVED_BY,
     )
 
@@ -96,6 +98,21 @@ def project_page(all_series: Sequence[Series], project: str) -> str:
         all_series=all_series,
         failed=[series for series in all_series if series.how == "failed"],
         totals=totals_of(all_series),
+    )
+
+
+def view_page(seen: "Overview") -> str:
+    """The page of one volume, with sliders through it."""
+    from vitreous.report.overview import figures_of_view, fsc_figure, planes_of
+
+    return _rendered(
+        "view.html",
+        seen=seen,
+        planes=planes_of(seen),
+        figures=figures_of_view(seen),
+        fsc=fsc_figure(seen.fsc) if seen.fsc else None,
+        bar=_bar_of(seen),
+        moved_by=MOVED_BY,
     )
 
 
@@ -115,9 +132,12 @@ def totals_of(all_series: Sequence[Series]) -> Totals:
     )
 
 
-def scale_bar(tomogram: Tomogram) -> Bar | None:
-    """A bar of a round length, at most a quarter of the picture's width."""
-    width = tomogram.size[0] * tomogram.voxel_size / 10
+def _bar_of(seen: "Tomogram | Overview") -> Bar | None:
+    return scale_bar(seen.size[0] * seen.voxel_size / 10)
+
+
+def scale_bar(width: float) -> Bar | None:
+    """A bar of a round length, at most a quarter of a picture's width in nm."""
     fitting = [length for length in BARS if length <= LARGEST_BAR * width]
     return Bar(f"{fitting[-1]} nm", round(100 * fitting[-1] / width, 2)) if fitting else None
 
@@ -125,9 +145,9 @@ def scale_bar(tomogram: Tomogram) -> Bar | None:
 # -- filters of the templates ----------------------------------------------------------------------
 
 
-def data_uri(jpeg: bytes) -> str:
-    """A JPEG as an address that holds it."""
-    return f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
+def data_uri(picture: bytes, kind: str = "jpeg") -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/{kind};base64,{b64encode(picture).decode()}"
 
 
 def link(path: str) -> str:
