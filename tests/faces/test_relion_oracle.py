@@ -170,6 +170,69 @@ def place(volume, near):
     return (indices * depth.ravel()).sum(1)[::-1] / depth.sum()
 
 
+@pytest.mark.parametrize(
+    ("run", "option", "bound"),
+    [
+        ("r5_fourier", "", 0.999),
+        ("r5_fourier_lambda1000", "--lambda 1000", 0.999),
+        ("r5_fourier_intact", "--ctf_intact_first_peak", 0.99),
+    ],
+)
+def test_fourier_inversion_is_reproduced(run, option, bound, made, relions):
+    ours = made(run, f"{WHOLE} --binned_angpix 10 --fourier {option}")
+
+    assert correlation(ours, relions[run]) >= bound
+    assert is_nearest(ours, run, relions)
+
+
+def test_a_job_of_relions_window_runs_as_it_is(folder, relions, monkeypatch, capfd):
+    """What a job.star holds, and what RELION adds to its command lines."""
+    monkeypatch.chdir(folder)
+    job = folder / "Tomograms" / "job010"
+    job.mkdir(parents=True)
+    (job / "job.star").write_text(JOB)
+
+    words = ["--job", "Tomograms/job010/job.star", "--pipeline_control", "Tomograms/job010/"]
+    assert main(["relion", "relion_tomo_reconstruct_tomogram_mpi", *words]) == 0, capfd.readouterr()
+
+    assert (job / "RELION_JOB_EXIT_SUCCESS").exists()
+    assert (job / "tomograms.star").exists()
+    with open_stack(job / "tomograms" / "rec_TS_1.mrc") as stack:
+        ours = np.array([stack.read(k) for k in range(stack.shape[0])], np.float64)
+    assert correlation(ours, relions["r5_fourier"]) >= 0.999
+
+
+JOB = """
+# version 50001
+data_job
+_rlnJobTypeLabel             relion.reconstructtomograms
+_rlnJobIsContinue                       0
+_rlnJobIsTomo                           1
+
+data_joboptions_values
+loop_
+_rlnJobOptionVariable #1
+_rlnJobOptionValue #2
+in_tiltseries tilt_series.star
+xdim 104
+ydim 88
+zdim 36
+binned_angpix 10
+do_fourier Yes
+ctf_intact_first_peak No
+generate_split_tomograms No
+tiltangle_offset 0
+tomo_name ""
+do_proj Yes
+centre_proj 0
+thickness_proj 10
+nr_mpi 2
+nr_threads 2
+do_queue No
+other_args ""
+"""
+
+
 # -- where RELION is wrong ------------------------------------------------------------------------
 
 

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from vitreous.faces.relion_tomogram_settings import Version
     from vitreous.formats.relion_sets import Tomogram
     from vitreous.kernels.machine import Share
-    from vitreous.pipeline.tomogram_set import SectionSum, SetProducts, SetSeries
-    from vitreous.reconstruct.settings import ReconstructSettings
+    from vitreous.pipeline.tomogram_set import SectionSum, SetProducts, SetSeries, Settings
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +95,7 @@ class Task:
     """One tomogram to make."""
 
     series: "SetSeries"
-    settings: "ReconstructSettings"
+    settings: "Settings"
     products: "SetProducts"
 
 
@@ -179,19 +178,19 @@ def opened_task(
 ) -> Task:
     """Open what a tomogram is made of, and decide its settings and products."""
     from vitreous.faces.relion_tomogram_settings import has_ctf, settings_of
-    from vitreous.pipeline.tomogram_set import opened_series, volume_size
+    from vitreous.pipeline.tomogram_set import opened_series, volume_grid
 
     halves, section_sum = line.has("generate_split_tomograms"), section_sum_of(line)
     series = opened_series(
         tomogram,
         ctf=has_ctf(line, version),
-        halves=halves,
+        halves=halves or line.has("fourier"),
         scaled_by_tilt=version == 5,
         tilt_offset=line.number("tiltangle_offset") or 0.0,
     )
     settings = settings_of(line, version, tomogram, series.alignment)
     if section_sum:
-        section_sum.sections(volume_size(series, settings)[2])
+        section_sum.sections(volume_grid(series, settings).size[2])
     products = output.products(
         tomogram.name,
         halves=halves,

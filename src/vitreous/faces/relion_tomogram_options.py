@@ -127,8 +127,19 @@ OPTIONS = (
         four="0",
         five="0",
     ),
-    Option("fourier", "", "Fourier inversion instead of back-projection."),
-    Option("lambda", "NUMBER", "How smooth its signal-to-noise ratios are.", five="10"),
+    Option(
+        "fourier",
+        "",
+        "Fourier inversion of the images of even and odd frames, instead of back-projection. Not "
+        "with --x0, nor --generate_split_tomograms.",
+    ),
+    Option(
+        "lambda",
+        "NUMBER",
+        "How smooth its signal-to-noise ratios are; RELION's minimiser ends before it is there.",
+        "corrected",
+        five="10",
+    ),
     # -- further products -------------------------------------------------------------------------
     Option(
         "generate_split_tomograms",

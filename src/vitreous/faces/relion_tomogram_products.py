@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vitreous.faces.relion_tomogram_settings import AS_ONE
 from vitreous.formats import relion
 from vitreous.formats.facts import NOTHING
 from vitreous.formats.relion_ctf import SCALE
@@ -26,10 +27,10 @@ from vitreous.formats.relion_sets import (
     sections_of,
 )
 from vitreous.formats.star import Table
-from vitreous.pipeline.tomogram_set import WHOLE, SetProducts, SetSeries
+from vitreous.pipeline.tomogram_set import WHOLE, SetProducts, SetSeries, volume_grid
 
 if TYPE_CHECKING:
-    from vitreous.reconstruct.settings import ReconstructSettings
+    from vitreous.pipeline.tomogram_set import Settings
 
 HALVES = ("half1", "half2")
 VOLUMES = {
@@ -88,7 +89,7 @@ class Output:
 
 def made_tomogram(
     series: SetSeries,
-    settings: "ReconstructSettings",
+    settings: "Settings",
     output: Output,
     products: SetProducts,
     bfactor: float | None,
@@ -99,8 +100,9 @@ def made_tomogram(
     name = found.name
     read_from = row.get("rlnTomoTiltSeriesStarFile", f"{FOLDER_OF_SERIES}/{name}.star")
     row["rlnTomoTiltSeriesStarFile"] = str(output.series(read_from))
-    if settings.binning != 1:
-        row["rlnTomoTomogramBinning"] = number_text(settings.binning)
+    binning = volume_grid(series, settings).voxel_size / series.alignment.pixel_size
+    if abs(binning - 1) > AS_ONE:
+        row["rlnTomoTomogramBinning"] = number_text(binning)
     sides = (settings.width, settings.height, settings.thickness)
     row |= {f"rlnTomoSize{axis}": str(side) for axis, side in zip("XYZ", sides, strict=True)}
     row |= {VOLUMES[part]: str(path) for part, path in products.volumes.items()}
@@ -110,7 +112,7 @@ def made_tomogram(
     return replace(found, row=row, tilts=made_tilts(series, settings), in_one_file=False)
 
 
-def made_tilts(series: SetSeries, settings: "ReconstructSettings") -> Table:
+def made_tilts(series: SetSeries, settings: "Settings") -> Table:
     """The table of tilts: angles in place of matrices, --tiltangle_offset in them, CTF scales."""
     found, offset = series.tomogram, settings.tilt_offset
     table, alignment = found.tilts, series.alignment

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vitreous.errors import UserError
 from vitreous.faces.relion_line import Line
+from vitreous.reconstruct.fourier_settings import FourierSettings
 from vitreous.reconstruct.settings import ReconstructSettings
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def version_of(line: Line) -> Version:
 
 
 def has_ctf(line: Line, version: Version) -> bool:
-    """Whether images are multiplied by their CTF."""
+    """Whether images are multiplied by their CTF; Fourier inversion always does."""
+    if line.has("fourier"):
+        return True
     wants = [name for name in ("ctf", "skip_wiener") if line.has(name)]
     if wants and line.has("noctf"):
         raise UserError(f"--{wants[0]} and --noctf exclude each other: give one")
@@ -41,10 +44,23 @@ def has_ctf(line: Line, version: Version) -> bool:
 
 def settings_of(
     line: Line, version: Version, tomogram: "Tomogram", alignment: "Alignment"
-) -> ReconstructSettings:
+) -> ReconstructSettings | FourierSettings:
     """The settings of one tomogram's reconstruction."""
     region = region_of(line, version, tomogram, alignment)
     width, height, thickness = (str(side) for side in region.size)
+    if line.has("fourier"):
+        if any(region.shift):
+            raise UserError("--fourier makes what lies round the centre: --x0 --y0 --z0 can't be")
+        smoothness = line.number("lambda")
+        return FourierSettings(
+            width=width,
+            height=height,
+            thickness=thickness,
+            voxel_size=binning_of(line, version, alignment.pixel_size) * alignment.pixel_size,
+            tilt_offset=line.number("tiltangle_offset") or 0.0,
+            smoothness=10.0 if smoothness is None else smoothness,
+            ctf_intact_first_peak=line.has("ctf_intact_first_peak"),
+        )
     x, y, z = (f"{shift:.12g}" for shift in region.shift)
     return ReconstructSettings(
         width=width,
@@ -185,6 +201,8 @@ def _side(line: Line, name: str) -> int | None:
 def corrections(line: Line, version: Version) -> list[str]:
     """What is done otherwise than RELION does, of what a command line asks for."""
     ctf, said = has_ctf(line, version), []
+    if line.has("fourier"):
+        return corrections_of_fourier(line)
     weighting = weights_of(line, version)["weighting"]
     if version == 4 and any(_side(line, name) for name in "whd"):
         said.append(
@@ -211,3 +229,18 @@ def corrections(line: Line, version: Version) -> list[str]:
             "edge of all images)"
         )
     return said
+
+
+def corrections_of_fourier(line: Line) -> list[str]:
+    """The same for Fourier inversion; what doesn't go with it is a `UserError`."""
+    if line.has("generate_split_tomograms"):
+        raise UserError(
+            "--fourier takes the images of both half sets for one volume: without it, or without "
+            "--generate_split_tomograms"
+        )
+    others = ("no_weight", "pre_weight", "skip_wiener", "keep_mean", "td", "tf", "SNR", "Fc")
+    if idle := [f"--{name}" for name in others if line.has(name)]:
+        log.warning("%s: not used with --fourier, as in RELION", ", ".join(idle))
+    return [
+        "signal-to-noise ratios are the minimum that RELION looks for (its minimiser stops before)"
+    ]

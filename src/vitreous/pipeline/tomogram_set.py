@@ -17,17 +17,23 @@ from vitreous.formats.relion_needs import require_columns
 from vitreous.formats.relion_sets import Tomogram, sections_of
 from vitreous.kernels.machine import ONE_THREAD, Share
 from vitreous.pipeline.fingerprints import Making, file_facts, record_digest
+from vitreous.pipeline.fourier_tomogram import write_fourier_tomogram
 from vitreous.pipeline.grids import output_grid
 from vitreous.pipeline.makings import RECONSTRUCT_VERSION
 from vitreous.pipeline.manifests import write_manifest
 from vitreous.pipeline.tomogram import write_tomogram
+from vitreous.reconstruct.fourier_inversion import fourier_plan
+from vitreous.reconstruct.fourier_settings import FourierSettings
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
 from vitreous.records.ctf import Ctf
 from vitreous.records.images import facts_of
 from vitreous.records.progress import Progress, ignore_progress
+from vitreous.records.volume import Grid
 
 log = logging.getLogger(__name__)
+
+Settings = ReconstructSettings | FourierSettings
 
 WHOLE = ""
 """Name of the volume of all frames, beside those of half sets."""
@@ -107,9 +113,7 @@ def opened_series(
     return SetSeries(tomogram, images, alignment, ctfs, read_doses(tomogram, sections, total))
 
 
-def making_of(
-    series: SetSeries, settings: ReconstructSettings, section_sum: SectionSum | None
-) -> Making:
+def making_of(series: SetSeries, settings: Settings, section_sum: SectionSum | None) -> Making:
     """What decides the products of a tomogram: its images, alignment, CTFs, doses, settings."""
     files = [file for images in series.images.values() for file in images.files]
     places = [image.sources for image in series.images.values()]
@@ -135,15 +139,17 @@ def making_of(
 # -- making it ------------------------------------------------------------------------------------
 
 
-def volume_size(series: SetSeries, settings: ReconstructSettings) -> tuple[int, int, int]:
-    """(x, y, z) voxels of a tomogram."""
-    return output_grid(series.alignment, settings, series.alignment.image_size).size
+def volume_grid(series: SetSeries, settings: Settings) -> Grid:
+    """The voxels of a tomogram."""
+    if isinstance(settings, FourierSettings):
+        return fourier_plan(series.alignment, settings).grid
+    return output_grid(series.alignment, settings, series.alignment.image_size)
 
 
-def volume_bytes(series: SetSeries, settings: ReconstructSettings) -> int:
-    """Bytes that the volumes of a tomogram take on the disk."""
-    voxels = int(np.prod(volume_size(series, settings), dtype=np.int64))
-    return len(series.images) * voxels * np.dtype(settings.mode).itemsize
+def volume_bytes(series: SetSeries, settings: Settings) -> int:
+    """Bytes that the volumes of a tomogram take on the disk, float32."""
+    count = 1 if isinstance(settings, FourierSettings) else len(series.images)
+    return 4 * count * int(np.prod(volume_grid(series, settings).size, dtype=np.int64))
 
 
 def require_room(needed: int, output: Path) -> None:
@@ -159,34 +165,48 @@ def require_room(needed: int, output: Path) -> None:
 
 def make_tomogram(
     series: SetSeries,
-    settings: ReconstructSettings,
+    settings: Settings,
     products: SetProducts,
     section_sum: SectionSum | None = None,
     *,
     share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
 ) -> None:
-    """Write the volumes of a tomogram, sums of their sections and, if there is to be one, the
-    manifest."""
-    making = making_of(series, settings, section_sum)
+    """Write the volumes of a tomogram, sums of their sections and, where it has one, the manifest.
+
+    Fourier inversion makes one volume of the images of both halves.
+    """
     for path in (*products.volumes.values(), *products.sums.values()):
         make_folder(path.parent)
     for name, path in products.volumes.items():
-        write_tomogram(
-            series.images[name],
-            series.alignment,
-            settings,
-            path,
-            ctfs=series.ctfs or None,
-            doses=series.doses,
-            share=share,
-            progress=progress,
-        )
+        if isinstance(settings, FourierSettings):
+            one, other = series.images.values()
+            write_fourier_tomogram(
+                (one, other),
+                series.alignment,
+                settings,
+                path,
+                series.ctfs,
+                share=share,
+                progress=progress,
+            )
+        else:
+            write_tomogram(
+                series.images[name],
+                series.alignment,
+                settings,
+                path,
+                ctfs=series.ctfs or None,
+                doses=series.doses,
+                share=share,
+                progress=progress,
+            )
         if section_sum:
             write_section_sum(path, products.sums[name], section_sum)
     if products.manifest:
         named = {f"volume {name}".rstrip(): path for name, path in products.volumes.items()}
         named |= {f"projection {name}".rstrip(): path for name, path in products.sums.items()}
+        making = making_of(series, settings, section_sum)
         write_manifest(products.manifest, making, named, {"tomogram": series.tomogram.name})
 
 

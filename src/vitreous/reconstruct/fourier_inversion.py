@@ -25,6 +25,8 @@ from vitreous.kernels.insertion import (
     sums_bytes,
 )
 from vitreous.reconstruct.fourier_settings import FourierSettings
+from vitreous.reconstruct.grid import adjusted
+from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
 from vitreous.records.ctf import Ctf
 from vitreous.records.images import ImageStack
@@ -112,6 +114,9 @@ def reconstruct_fourier(
     if lacking:
         raise UserError(f"Fourier inversion needs the CTF of every tilt; it lacks {lacking}")
     plan = fourier_plan(alignment, settings)
+    if settings.tilt_offset:
+        offset = ReconstructSettings(tilt_offset=settings.tilt_offset)
+        alignment = adjusted(alignment, offset, alignment.image_size)
     sums = _inserted(halves, alignment, ctfs, settings, plan, threads, progress)
     cube = map_of(_divided(sums), plan.side, threads)
     return Volume(_cut(_faded(cube), plan), plan.grid)

@@ -25,6 +25,7 @@ class FourierSettings(BaseModel):
     ]
     width: Annotated[Length | None, Field(description="Size in x. Default: the image's.")] = None
     height: Annotated[Length | None, Field(description="Size in y. Default: the image's.")] = None
+    tilt_offset: Annotated[float, Field(description="Degrees added to every tilt angle.")] = 0.0
     smoothness: Annotated[
         float,
         Field(ge=0, alias="lambda", description="How smooth the signal-to-noise ratios are made."),
