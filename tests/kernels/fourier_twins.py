@@ -76,3 +76,37 @@ def extract_slowly(volume, orientations, kernel, shape, *, reach=0.5):
                 if (2 * np.abs(q) <= n).all():
                     found[s, j, i] += g * volume[tuple((q % n)[::-1])]
     return found
+
+
+def symmetrised_slowly(data, rotations, lifts):
+    """The mean over rotations of a full complex cube, read at turned points, linearly."""
+    n = len(data)
+    k = np.fft.fftfreq(n, 1 / n).round().astype(int)
+    out = np.zeros(data.shape, complex)
+    for index in np.ndindex(*data.shape):
+        z, y, x = (k[i] for i in index)
+        for R, lift in zip(rotations, lifts, strict=True):
+            p = (R @ [x, y, z]).round(9)
+            if (np.abs(p) > n // 2).any():
+                continue
+            low = np.floor(p).astype(int)
+            for corner in np.ndindex(2, 2, 2):
+                q = low + corner
+                g = np.prod(1 - np.abs(p - q))
+                if g > 0:
+                    out[index] += g * data[tuple((q % n)[::-1])] * np.exp(2j * np.pi * z * lift)
+    return out / len(rotations)
+
+
+def shell_means_slowly(weight):
+    """Mean of a half transform's weights about each whole radius, shared linearly; cubes."""
+    n = len(weight)
+    total, count = np.zeros(n // 2 + 1), np.zeros(n // 2 + 1)
+    for z, y, x in np.ndindex(*weight.shape):
+        k = np.array([z - n * (2 * z > n), y - n * (2 * y > n), x])
+        radius = np.sqrt((k**2).sum())
+        for shell in range(n // 2 + 1):
+            share = max(0, 1 - abs(radius - shell))
+            total[shell] += share * weight[z, y, x]
+            count[shell] += share
+    return total / count

@@ -5,6 +5,14 @@ import math
 import numpy as np
 from numba import njit, prange
 
+NEAR = 1e-9  # grid steps within which a coordinate counts as whole
+
+
+@njit(error_model="numpy", forceinline=True)
+def _snapped(x):  # type: ignore[no-untyped-def]
+    whole = math.floor(x + 0.5)
+    return float(whole) if abs(x - whole) < NEAR else x
+
 
 @njit(error_model="numpy", forceinline=True)
 def _between(data, weight, x, y, z):  # type: ignore[no-untyped-def]
@@ -16,17 +24,20 @@ def _between(data, weight, x, y, z):  # type: ignore[no-untyped-def]
     x0, y0, z0 = math.floor(x), math.floor(y), math.floor(z)
     fx, fy, fz = np.float32(x - x0), np.float32(y - y0), np.float32(z - z0)
     value, total = np.complex64(0), np.float32(0)
-    for c in range(2):
+    for c in range(2 if fz > 0 else 1):
         gz = fz if c else np.float32(1) - fz
-        for b in range(2):
+        row = z0 + c + (nz if z0 + c < 0 else 0)
+        row -= nz if row >= nz else 0
+        for b in range(2 if fy > 0 else 1):
             gy = gz * (fy if b else np.float32(1) - fy)
-            for a in range(2):
+            line = y0 + b + (ny if y0 + b < 0 else 0)
+            line -= ny if line >= ny else 0
+            for a in range(2 if fx > 0 else 1):
                 g = gy * (fx if a else np.float32(1) - fx)
                 # RELION: beyond the last column the one before it is read
                 column = x0 + a if x0 + a < half else half - 2
-                if g != 0:
-                    value += g * data[(z0 + c) % nz, (y0 + b) % ny, column]
-                    total += g * weight[(z0 + c) % nz, (y0 + b) % ny, column]
+                value += g * data[row, line, column]
+                total += g * weight[row, line, column]
     return (value.conjugate() if mate else value), total
 
 
@@ -35,7 +46,7 @@ def turned_means(data, weight, turns, lifts, out, out_weight):  # type: ignore[n
     """out(k) = mean over the operators of data(turn k) exp(2 pi i k_z lift), out_weight likewise.
 
     data, weight, out (z, y, x // 2 + 1) in FFT order; turns (n, 3, 3) in grid steps; lifts (n,).
-    Coordinates are rounded to 1e-9, so that what should fall on a point does.
+    Coordinates next to whole ones are rounded, so that what should fall on a point does.
     """
     nz, ny, half = data.shape
     n = len(turns)
@@ -52,10 +63,10 @@ def turned_means(data, weight, turns, lifts, out, out_weight):  # type: ignore[n
                 value, total = np.complex64(0), np.float32(0)
                 for s in range(n):
                     t = turns[s]
-                    px = np.round((t[0, 0] * kx + t[0, 1] * ky + t[0, 2] * kz) * 1e9) / 1e9
-                    py = np.round((t[1, 0] * kx + t[1, 1] * ky + t[1, 2] * kz) * 1e9) / 1e9
-                    pz = np.round((t[2, 0] * kx + t[2, 1] * ky + t[2, 2] * kz) * 1e9) / 1e9
-                    if abs(px) > half or abs(py) > ny / 2 + 1 or abs(pz) > nz / 2 + 1:
+                    px = _snapped(t[0, 0] * kx + t[0, 1] * ky + t[0, 2] * kz)
+                    py = _snapped(t[1, 0] * kx + t[1, 1] * ky + t[1, 2] * kz)
+                    pz = _snapped(t[2, 0] * kx + t[2, 1] * ky + t[2, 2] * kz)
+                    if abs(px) >= half or abs(py) >= ny / 2 + 1 or abs(pz) >= nz / 2 + 1:
                         continue
                     found, w = _between(data, weight, px, py, pz)
                     value += found * phase[s]
