@@ -111,7 +111,10 @@ def source_of_mdoc(path: Path, folder: Folder, place: Path) -> Source:
         series = series_of_movie(path, mdoc)
         return Source(series, None, None, None, Notes(place, (path,)))
     if mdoc.kind == "frame tilt series":
-        problem = f"{path} is of one movie over a whole tilt series, which is not read (yet)"
+        problem = (
+            f"{path} is of one movie over a whole tilt series, which is not read: no angle tells "
+            "its frames apart. Give a movie for each tilt, or a stack"
+        )
         return Source(name, None, path, problem)
     if mdoc.kind != "tilt series":
         return Source(name, None, path, f"{path} is of a {mdoc.kind}, not of a tilt series")
