@@ -16,7 +16,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 def named_tilt(section: int, degrees: float) -> str:
     """A tilt as people count it: section 39 is 'tilt 40 (57.0 degrees)'."""
-    return f"tilt {section + 1} ({degrees:.1f} degrees)"
+    return f"tilt {section + 1} ({round(degrees, 1) + 0.0:.1f} degrees)"
 
 
 @dataclass(frozen=True, slots=True)
