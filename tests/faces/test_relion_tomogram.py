@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -363,6 +364,15 @@ def test_a_full_disk_leaves_what_was_there(project, relion, tiny_disk):
     assert code == 1
     assert "are needed" in said
     assert output.read_text() == "the one before"
+
+
+def test_a_read_only_disk_is_told(project, relion, tiny_disk):
+    subprocess.run(["mount", "-o", "remount,ro", tiny_disk], check=True)
+
+    for output in (tiny_disk / "rec.mrc", tiny_disk / "a/rec.mrc"):
+        code, said = relion(LINE.replace("out/rec.mrc", str(output)))
+        assert code == 1
+        assert "read-only" in said.lower()
 
 
 def test_a_projection_beside_the_volume_is_told_before_the_work(project, relion, tmp_path):

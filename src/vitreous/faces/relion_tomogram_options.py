@@ -24,9 +24,8 @@ OPTIONS = (
     Option(
         "o",
         "FILE",
-        "RELION 4: the volume; the folder of the volumes rec_NAME.mrc of several. RELION 5: the "
-        "folder of all products, or as there how their paths begin where one tomogram is named. "
-        "Folders are made.",
+        "RELION 4: the volume. RELION 5, or several tomograms: the folder of all products, or, as "
+        "there, how their paths begin where one is named. Folders are made.",
     ),
     Option("job", "FILE", f"A job.star of the type {LABEL}; options beside it go before its own."),
     Option("relion-version", "4|5", "Whose defaults hold.", four="4; 5 with --job"),
@@ -62,14 +61,23 @@ OPTIONS = (
     Option(
         "bin",
         "FACTOR",
-        "Pixels joined to one along each axis, 2.5 too. Odd sizes are right.",
+        "Pixels joined to one along each axis, 2.5 too. Where an image or a volume has an odd size "
+        "RELION's contents are wrong, here they aren't.",
         "corrected",
         four="8",
         five="1",
     ),
     Option("binned_angpix", "ANGSTROM", "The same as a voxel size; goes before --bin."),
     Option("Fc", "", "Crop the transforms to bin, instead of filtering and sampling."),
-    Option("tiltangle_offset", "DEGREES", "Added to every tilt.", "corrected", four="0", five="0"),
+    Option(
+        "tiltangle_offset",
+        "DEGREES",
+        "Added to every tilt, in the table of tilts too; RELION can't write that of a single "
+        "tomogram.",
+        "corrected",
+        four="0",
+        five="0",
+    ),
     # -- weights and CTF --------------------------------------------------------------------------
     Option(
         "noctf",
@@ -96,8 +104,8 @@ OPTIONS = (
         "SNR",
         "NUMBER",
         "Wiener filter: 1/SNR is added to what is divided by. Without CTF by RELION's formula, "
-        "which depends on the volume's size; with CTF as a share of its strongest value, whatever "
-        "the size.",
+        "which depends on the volume's size; with CTF as a share of what all tilts would hold "
+        "together, whatever the size and their number.",
         "corrected",
         four="10",
         five="10",
