@@ -238,8 +238,20 @@ def test_frames_of_little_dose_are_aligned_in_groups():
     assert len(found.displacements) == 24
     whole, _, _ = errors_px(found, truth, scene)
     assert whole < 0.5  # what happens within a group is more than the error
-    by_dose = measure_motion(movie, MotionSettings(local=False), Exposure(0.04))
+    by_dose = measure_motion(movie, MotionSettings(local=False), Exposure(0.02))
     assert by_dose.group == 4
+
+
+def test_where_groups_are_aligned_their_frames_follow():
+    scene = Scene(size=384, frames=12, dose=9.0, walk=0.1, pixel_size=3.0)
+    movie, truth, _ = made(scene)
+
+    in_groups = measure_motion(movie, MotionSettings(local=False, group=2))
+    one_by_one = measure_motion(movie, MotionSettings(local=False), Exposure(0.1))
+
+    assert one_by_one.group == 1
+    errors = [errors_px(found, truth, scene)[0] for found in (in_groups, one_by_one)]
+    assert errors[1] < 0.8 * errors[0]
 
 
 @pytest.mark.parametrize(

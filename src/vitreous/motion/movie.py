@@ -15,11 +15,19 @@ from vitreous.errors import UserError
 from vitreous.kernels.machine import use_threads
 from vitreous.motion.band import Band, Floats, band_for, edge_window
 from vitreous.motion.frames import frames_of
-from vitreous.motion.group import group_starts, grouped, largest_group, ungrouped
+from vitreous.motion.group import (
+    Starts,
+    finer_starts,
+    group_means,
+    group_starts,
+    grouped,
+    largest_group,
+    ungrouped,
+)
 from vitreous.motion.local import align_patches
 from vitreous.motion.settings import MotionSettings
 from vitreous.motion.sums import Sums, sum_frames
-from vitreous.motion.whole import align_frames
+from vitreous.motion.whole import align_frames, refined
 from vitreous.records.images import ImageStack
 from vitreous.records.motion import Exposure, Motion
 from vitreous.records.progress import Progress, ignore_progress
@@ -84,13 +92,18 @@ def measure_motion(
     wanted = chosen_frames(count, settings)
     frames, spectra = lit_spectra(movie, wanted, band, threads, progress)
     starts = group_starts(frames, settings, exposure)
-    group = largest_group(starts, len(frames))
-    spectra = grouped(spectra, starts)
-    if len(spectra) < 2:
-        still = np.zeros((len(frames), 2))
+    if len(starts) < 2:
+        still, group = np.zeros((len(frames), 2)), len(frames)
         return Motion(frames, count, still, (columns, rows), movie.pixel_size, group=group)
 
-    found = align_frames(spectra, band, settings)
+    finer = finer_starts(frames, settings, exposure)
+    if finer is None:
+        spectra = grouped(spectra, starts)
+        found = align_frames(spectra, band, settings)
+    else:
+        moves = moves_by_groups(spectra, starts, band, settings)
+        starts, spectra = finer, grouped(spectra, finer)
+        found = refined(spectra, band, settings, group_means(moves, starts))
     to_frames = ungrouped(len(frames), starts)
     motion = Motion(
         frames=frames,
@@ -99,7 +112,7 @@ def measure_motion(
         image_size=(columns, rows),
         pixel_size=movie.pixel_size,
         standard_error=found.standard_error,
-        group=group,
+        group=largest_group(starts, len(frames)),
     )
     if not settings.local or len(spectra) < FEWEST_GROUPS_FOR_LOCAL:
         return motion
@@ -108,6 +121,12 @@ def measure_motion(
     if local is not None:
         local = replace(local, coefficients=np.tensordot(to_frames, local.coefficients, 1))
     return replace(motion, local=local, log_evidence=fit.log_evidence)
+
+
+def moves_by_groups(spectra: Floats, starts: Starts, band: Band, settings: MotionSettings) -> Array:
+    """(frames, 2) displacements, angstrom, from groups of frames."""
+    found = align_frames(grouped(spectra, starts), band, settings)
+    return ungrouped(len(spectra), starts) @ found.displacements
 
 
 def chosen_frames(count: int, settings: MotionSettings) -> NDArray[np.intp]:

@@ -51,11 +51,17 @@ class WholeMotion:
 def align_frames(spectra: Floats, band: Band, settings: MotionSettings) -> WholeMotion:
     """The displacements of two or more frames from their coefficients (frames, 2, n)."""
     moves = peaks(spectra, band, settings)
-    weights = b_factor_weights(
-        band, FIRST_B if settings.b_factor is None else settings.b_factor, settings.coarsest
-    )
-    moves, curvature = newton(spectra, band, weights, moves)
+    if settings.b_factor is None:
+        weights = b_factor_weights(band, FIRST_B, settings.coarsest)
+        moves, _ = newton(spectra, band, weights, moves)
+    return refined(spectra, band, settings, moves)
+
+
+def refined(spectra: Floats, band: Band, settings: MotionSettings, moves: Array) -> WholeMotion:
+    """The same from displacements that are nearly right."""
     if settings.b_factor is not None:
+        weights = b_factor_weights(band, settings.b_factor, settings.coarsest)
+        moves, curvature = newton(spectra, band, weights, moves)
         curvature = curvature * as_likelihood(spectra, band, weights, moves)
         return WholeMotion(moves, curvature, weights)
     alone = powers(spectra)
