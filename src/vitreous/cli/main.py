@@ -39,6 +39,7 @@ COMMANDS = {
     "reproject": "Project a volume into the tilts of an alignment.",
     "convert": "Convert alignments between programs, volumes between modes and axis orders.",
     "view": "Show a volume: slices, projections, sampled region, FSC; picture or page.",
+    "fsc": "Correlate half maps or maps shell by shell: resolution, mask correction, plot.",
     "simulate": "Simulate a tilt series whose truth is known, as a microscope leaves it.",
     "info": "Say what files are, by their content, and what they hold.",
     "demo": "Reconstruct a built-in phantom: found against truth.",

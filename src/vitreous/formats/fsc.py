@@ -1,7 +1,8 @@
 """Fourier shell correlations as files: STAR as RELION has it, CSV and JSON.
 
 STAR: data_fsc, a row per shell: rlnSpectralIndex, rlnResolution (1/A), rlnAngstromResolution,
-rlnFourierShellCorrelation and, where there are several curves, their columns.
+rlnFourierShellCorrelation, or the columns of several curves as in RELION's postprocess.star.
+data_general, where something is said of them as a whole.
 """
 
 import csv
@@ -19,15 +20,21 @@ CURVE = "rlnFourierShellCorrelation"
 INFINITE = 999.0  # what RELION writes for the period of shell 0
 
 
-def write_curve(
-    path: Path, curve: ShellCorrelation, others: Mapping[str, ShellCorrelation] | None = None
-) -> None:
-    """Write a curve, and others of the same shells by their labels (rln...), by the file's ending.
+def write_curve(path: Path, curve: ShellCorrelation) -> None:
+    """Write one curve by the file's ending: .star, .csv, .json."""
+    write_curves(path, {CURVE: curve})
 
-    Endings: .star, .csv, .json.
+
+def write_curves(
+    path: Path,
+    curves: Mapping[str, ShellCorrelation],
+    facts: Mapping[str, float | str] | None = None,
+) -> None:
+    """Write curves of the same shells by their labels (rln...), by the file's ending.
+
+    facts: what is said of them as a whole, by label; a CSV has no place for it.
     """
-    curves = {CURVE: curve, **(others or {})}
-    frequency = curve.frequency.tolist()
+    frequency = next(iter(curves.values())).frequency.tolist()
     columns: dict[str, list[float]] = {
         "rlnSpectralIndex": list(range(len(frequency))),
         "rlnResolution": frequency,
@@ -37,7 +44,11 @@ def write_curve(
     match path.suffix:
         case ".star":
             texts = {label: [_plain(v) for v in values] for label, values in columns.items()}
-            write_star(path, [Table("fsc", texts)])
+            tables = [Table("fsc", texts)]
+            if facts:
+                said = {label: [_plain(fact)] for label, fact in facts.items()}
+                tables.insert(0, Table("general", said, is_loop=False))
+            write_star(path, tables)
         case ".csv":
             text = io.StringIO()
             rows = csv.writer(text, lineterminator="\n")
@@ -45,10 +56,12 @@ def write_curve(
             rows.writerows(zip(*columns.values(), strict=True))
             write_text(path, text.getvalue())
         case ".json":
-            write_text(path, json.dumps(columns, indent=1) + "\n")
+            write_text(path, json.dumps({**(facts or {}), **columns}, indent=1) + "\n")
         case _:
             raise UserError(f"{path}: a curve is written as .star, .csv or .json")
 
 
-def _plain(value: float) -> str:
+def _plain(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:d}" if isinstance(value, int) else f"{value:.6f}"

@@ -18,7 +18,8 @@ from vitreous.formats.products import atomic, write_text
 from vitreous.formats.volumes import VolumeFile, open_volume, slabs
 from vitreous.kernels import machine
 from vitreous.kernels.fsc import fourier_shell_correlation
-from vitreous.pipeline.inputs import AlignmentInput, differ, opened
+from vitreous.pipeline.fsc import require_alike
+from vitreous.pipeline.inputs import AlignmentInput, opened
 from vitreous.pipeline.manifests import read_facts
 from vitreous.pipeline.view_settings import ViewSettings
 from vitreous.reconstruct.grid import adjusted
@@ -271,16 +272,7 @@ def compared(path: Path, volume: VolumeFile, others: Sequence[Path]) -> Compared
     part = ""
     for each in pair:
         with open_volume(each, volume.pixel_size if each == path else None) as other:
-            if other.shape != volume.shape:
-                raise UserError(
-                    f"{each} has {' x '.join(map(str, other.shape[::-1]))} voxels, {path} "
-                    f"{' x '.join(map(str, volume.shape[::-1]))}: an FSC needs the same"
-                )
-            if differ(other.pixel_size, volume.pixel_size):
-                raise UserError(
-                    f"{each} has voxels of {other.pixel_size:g} A, {path} of "
-                    f"{volume.pixel_size:g} A: an FSC needs the same"
-                )
+            require_alike(other, volume)
             data, part = _middle(other)
             read.append(data)
     curve = fourier_shell_correlation(read[0], read[1], volume.pixel_size, threads=machine.cores())
