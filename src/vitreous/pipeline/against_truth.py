@@ -182,13 +182,16 @@ def defocus_errors(
 
 
 def astigmatism_error(manifest: dict[str, Any], truth: Truth) -> float:
-    """Length of the difference of the vectors (U - V) at twice the angle, angstrom."""
-    found, true = manifest["views"][0]["ctf"], truth["tilts"][0]
-    vectors = [
-        (u - v) * np.exp(2j * np.deg2rad(angle))
-        for u, v, angle in (
-            (found["defocus_u"], found["defocus_v"], found["astigmatism_degrees"]),
-            (true["defocus_u"], true["defocus_v"], true["astig_angle"]),
-        )
-    ]
-    return float(abs(vectors[0] - vectors[1]))
+    """Length of the difference of the vectors (U - V) at twice the angle, angstrom.
+
+    One is fitted to all views; true is the mean over them, for it differs from tilt to tilt.
+    """
+    fits = [view["ctf"] for view in manifest["views"]]
+    found = [_astigmatism(ctf, ctf["astigmatism_degrees"]) for ctf in fits]
+    tilts = [nearest(view["tilt_degrees"], truth) for view in manifest["views"]]
+    true = [_astigmatism(tilt, tilt["astig_angle"]) for tilt in tilts]
+    return float(abs(np.mean(found) - np.mean(true)))
+
+
+def _astigmatism(ctf: dict[str, Any], degrees: float) -> complex:
+    return complex((ctf["defocus_u"] - ctf["defocus_v"]) * np.exp(2j * np.deg2rad(degrees)))
