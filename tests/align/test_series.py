@@ -107,6 +107,23 @@ def test_without_a_nominal_axis_one_of_the_two_is_found_and_the_other_named():
     assert f"{found.axis_degrees + 180:.2f} would fit the images as well" in said
 
 
+def test_a_fixed_axis_stays_where_it_is_even_where_it_is_wrong():
+    series = blob_series()
+
+    right = aligned(series, AXIS, tilt_axis_fixed=True)
+    wrong = aligned(series, AXIS + 3, tilt_axis_fixed=True)
+
+    assert right.alignment.axes_degrees == pytest.approx(np.full(25, AXIS), abs=1e-6)
+    assert apart_px(right, series) < 1.0
+    assert wrong.alignment.axes_degrees == pytest.approx(np.full(25, AXIS + 3), abs=1e-6)
+    assert apart_px(wrong, series) > 2 * apart_px(right, series)
+
+
+def test_an_axis_that_nobody_says_cannot_stay_fixed():
+    with pytest.raises(UserError, match="nothing says where it is: --tilt-axis"):
+        aligned(blob_series(), None, tilt_axis_fixed=True)
+
+
 @pytest.fixture(scope="module")
 def usual():
     series = blob_series(along_x=10.0, along_y=-7.0, thickness=800.0, count=700, seed=2)

@@ -58,13 +58,18 @@ def tracks_of(views: Views, displacements: Displacements) -> Tracks:
 
 
 def adjusted(
-    views: Views, nominal_tilts: Array, displacements: Displacements, field: float
+    views: Views,
+    nominal_tilts: Array,
+    displacements: Displacements,
+    field: float,
+    *,
+    is_axis_fixed: bool = False,
 ) -> Bundle:
     """Views that best explain the displacements; Gauss-Newton with Cauchy weights.
 
     Free are every view's shift, axis, tilt and magnification, the patches' places and the axis of
     all; the SPREADs hold them to the axis of all, to nominal_tilts (degrees), to 1, and to a plane.
-    field: px.
+    field: px. A fixed axis is that of the views, which all have it.
     """
     tracks = tracks_of(views, displacements)
     n, p = displacements.heights.shape
@@ -79,7 +84,7 @@ def adjusted(
         length = np.hypot(*residual.T)
         spread = max(1.4826 * float(np.median(length)), 0.02)
         weight = tracks.weight / np.sqrt(1 + (length / (CAUCHY * spread)) ** 2)
-        system = sparse.diags(np.repeat(weight, 2)) @ _system(views, points, tracks)
+        system = sparse.diags(np.repeat(weight, 2)) @ _system(views, points, tracks, is_axis_fixed)
         departed = _departed(views, common, nominal_tilts, points - flat)
         normal = (system.T @ system).toarray() + spread**2 * stiffness
         right = system.T @ (residual * weight[:, None]).ravel()
@@ -159,14 +164,17 @@ def _departed(views: Views, common: float, nominal_tilts: Array, moved: Array) -
     )
 
 
-def _system(views: Views, points: Array, tracks: Tracks) -> sparse.csr_matrix:
-    """(2 k, unknowns) derivatives of the positions: each depends on eight unknowns and no more."""
+def _system(views: Views, points: Array, tracks: Tracks, is_axis_fixed: bool) -> sparse.csr_matrix:
+    """(2 k, unknowns) derivatives of the positions: each depends on eight unknowns and no more.
+
+    Of a fixed axis the images say nothing: its prior alone is left, which moves it nowhere.
+    """
     n, p, k = len(views), len(points), len(tracks.view)
     view, patch = tracks.view, tracks.patch
     maps = views.maps[view]
     at = points[patch]
     where = np.einsum("kij,kj->ki", maps, at)
-    by_axis = np.column_stack([-where[:, 1], where[:, 0]]) * np.deg2rad(1)
+    by_axis = np.column_stack([-where[:, 1], where[:, 0]]) * np.deg2rad(not is_axis_fixed)
     by_tilt = np.einsum("kij,kj->ki", _by_tilt(views)[view], at)
     by_growth = where / views.magnifications[view, None]
     by_shift = np.broadcast_to(np.eye(2), (k, 2, 2))

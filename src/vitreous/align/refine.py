@@ -126,7 +126,9 @@ def bundle_rounds(
         score = float(scores_at_rest(planes, found, views, slab.plane, threads).mean())
         displacements = measured(planes, found, views, slab, LARGEST_PATCH_MOVE, threads)
         del planes, found  # before the next are made
-        bundle = adjusted(views, nominal_tilts, displacements, field)
+        bundle = adjusted(
+            views, nominal_tilts, displacements, field, is_axis_fixed=settings.tilt_axis_fixed
+        )
         yield Round(number, views, score, bundle)
         before, after = as_moves(views, field / 2), as_moves(bundle.views, field / 2)
         step = float(np.sqrt(((after - before) ** 2).mean())) * views.pixel_size

@@ -102,6 +102,8 @@ def align_series(
     )
     used = tilts[images.sections]
     require_enough(used, images.reasons)
+    if settings.tilt_axis_fixed and nominal_axis_degrees is None:
+        raise UserError("the tilt axis is to stay fixed, but nothing says where it is: --tilt-axis")
     found = searched(images, used, nominal_axis_degrees, settings, threads, steps.part(1))
     shape = (images.data.shape[1], images.data.shape[2])
     work = np.stack([coefficients(whitened(image, images.pixel_size)) for image in images.data])
@@ -176,7 +178,7 @@ def searched(
     small = coarser(images.data, binning, threads)
     white = np.stack([coefficients(whitened(image, pixel_size)) for image in small])
     shape = (small.shape[1], small.shape[2])
-    reach = 90.0 if nominal_axis is None else settings.axis_range
+    reach = 90.0 if nominal_axis is None else settings.axis_range * (not settings.tilt_axis_fixed)
     found = search(
         white,
         nominal_views(tilts, nominal_axis or 0.0, pixel_size),

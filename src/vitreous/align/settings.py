@@ -31,6 +31,11 @@ class AlignSettings(BaseModel):
             "all directions.",
         ),
     ] = 90.0
+    tilt_axis_fixed: Annotated[
+        bool,
+        Field(description="Keep the nominal tilt axis as it is, in all tilts: it is neither "
+              "searched nor refined."),
+    ] = False  # fmt: skip
     level: Annotated[bool, Field(description="Turn the specimen so that its slab lies flat.")] = (
         False
     )

@@ -170,9 +170,9 @@ OPTIONS = (
     Option(
         "TiltAxis",
         "DEGREES [R]",
-        "From the image's y axis, counter-clockwise. R: -1 not searched (it is refined with the "
-        "rest only), else (1) searched within 30 degrees. DEGREES 0: searched in all directions; "
-        "what an .mdoc or the header says then decides between opposite ones.",
+        "From the image's y axis, counter-clockwise. R: -1 kept as it is, else (1) searched within "
+        "30 degrees and refined. DEGREES 0: searched in all directions; what an .mdoc or the "
+        "header says then decides between opposite ones.",
         "differs",
         most=2,
     ),

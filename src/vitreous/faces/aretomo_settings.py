@@ -79,8 +79,10 @@ def align_settings(line: Line, dark: list[int] | None) -> AlignSettings:
     if refine not in (-1, 0, 1):
         raise UserError(f"-TiltAxis {axis:g} {refine:g}: the second number is -1, 0 or 1")
     given: dict[str, Any] = {}
-    if axis:
-        given["axis_range"] = 0.0 if refine == -1 else REFINED_WITHIN
+    if axis and refine == -1:
+        given["tilt_axis_fixed"] = True
+    elif axis:
+        given["axis_range"] = REFINED_WITHIN
     if dark is not None:
         given |= {"exclude_tilts": listed(dark), "keep_all": True}
     return AlignSettings(**given)
@@ -143,7 +145,7 @@ def reconstruct_settings(
     width, _, depth = tomogram_grid(alignment, settings).size
     even = {"width": width, "thickness": depth}
     return settings.model_copy(
-        update={name: f"{size // 2 * 2 * settings.binning}" for name, size in even.items()}
+        update={name: f"{size // 2 * 2 * int(settings.binning)}" for name, size in even.items()}
     )
 
 
