@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vitreous.average.boxes import TiltedParticles
+from vitreous.average.tilted import TiltedParticles
 from vitreous.formats import relion
 from vitreous.formats.facts import PartialFacts
 from vitreous.formats.relion_particles import Trajectories, particles_of, read_particle_set

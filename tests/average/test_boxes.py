@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.average.relion_particles import PIXEL, tilted, truth
-from vitreous.average.boxes import BoxSettings, TiltedParticles, boxes_of, visible
+from vitreous.average.boxes import boxes_of, visible
+from vitreous.average.tilted import BoxSettings, TiltedParticles
 from vitreous.ctf.model import transfer
 from vitreous.kernels.dose import remaining_amplitude
 from vitreous.records.images import ArrayStack
@@ -78,7 +79,7 @@ def test_boxes_agree_with_their_twin(oracle, settings):
 
     for boxes in list(boxes_of(one, settings))[::4]:
         for at in (0, len(boxes.index) // 2):
-            data, weights = box_slowly(one, boxes.index[at], boxes.section, settings)
+            data, weights = box_slowly(one, boxes.index[at], boxes.sections[0], settings)
 
             below = slice(None, settings.size // 2)  # the highest frequency has two signs
             error = np.abs(boxes.data[at] - data)[:, below].max()
@@ -91,7 +92,7 @@ def test_moving_particles_are_cut_out_where_they_went(oracle):
     settings = BoxSettings(36)
 
     boxes = list(boxes_of(one, settings))[3]
-    data, _ = box_slowly(one, boxes.index[5], boxes.section, settings)
+    data, _ = box_slowly(one, boxes.index[5], boxes.sections[0], settings)
 
     assert np.abs(boxes.data[5] - data)[:18, :18].max() < 2e-5 * np.abs(data).max()
 
@@ -101,7 +102,7 @@ def test_the_matrices_are_those_of_image_and_particle(oracle):
     one = tilted(oracle)[0]
 
     for boxes in boxes_of(one, BoxSettings(36)):
-        wanted = made_of["P1"][boxes.section][:3, :3] @ made_of["A"][boxes.index]
+        wanted = made_of["P1"][boxes.sections[0]][:3, :3] @ made_of["A"][boxes.index]
         np.testing.assert_allclose(boxes.matrices, wanted, atol=1e-5)
 
 

@@ -42,7 +42,9 @@ def oracle(shared):
 
 def settings_of(name):
     """The settings of a run of the program."""
-    return AverageSettings.model_validate({"box": 36, "kernel": "gather"} | RUNS[name][0])
+    return AverageSettings.model_validate(
+        {"box": 36, "kernel": "gather", "taper": 10} | RUNS[name][0]
+    )
 
 
 @cache
@@ -145,7 +147,7 @@ def truth_of(oracle):
 
 def test_our_own_kernel_is_as_near_to_the_truth_in_every_shell(oracle):
     """Points spread over a grid padded twice, against the program's unpadded gathering."""
-    settings = AverageSettings(box=36)
+    settings = AverageSettings(box=36, taper=10)
     ours = divided(summed(tilted(oracle), settings).both, settings, PIXEL).volume
     axis = np.arange(36) - 18
     radius = np.sqrt(sum(np.meshgrid(axis**2, axis**2, axis**2)))

@@ -10,6 +10,13 @@ class AverageSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
+    images: Annotated[
+        Literal["tilts", "stacks"],
+        Field(
+            description="Cut the particles out of the tilt images, or take the stacks that an "
+            "extraction has left (their box and binning hold then)."
+        ),
+    ] = "tilts"
     box: Annotated[int, Field(ge=8, description="Side of the map's box, binned pixels.")] = 128
     binning: Annotated[
         float, Field(ge=1, alias="bin", description="Pixels joined along each axis, 1.5 too.")
@@ -48,8 +55,13 @@ class AverageSettings(BaseModel):
         ),
     ] = 0.01
     taper: Annotated[
-        float, Field(ge=0, description="Binned pixels over which the map fades at its sphere.")
-    ] = 10.0
+        float | None,
+        Field(
+            ge=0,
+            description="Binned pixels over which the map fades at its sphere. Default: 10, and at "
+            "most a fifth of its side.",
+        ),
+    ] = None
     dark: Annotated[
         bool, Field(description="Particles are darker than ice; the map is bright.")
     ] = True

@@ -11,8 +11,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vitreous.average.boxes import Boxes, BoxSettings, TiltedParticles, boxes_of
+from vitreous.average.boxes import Boxes, boxes_of
 from vitreous.average.particle_settings import AverageSettings
+from vitreous.average.stacks import stacked_boxes
+from vitreous.average.tilted import BoxSettings, ParticleStacks, TiltedParticles
 from vitreous.errors import UserError
 from vitreous.geometry.rotations import rotation_z
 from vitreous.geometry.symmetry import point_group
@@ -33,6 +35,7 @@ from vitreous.records.progress import Progress, ignore_progress
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
+USUAL_TAPER = 10.0  # pixels, as RELION's
 PADDING = 2  # of boxes and map where points are spread
 
 
@@ -85,14 +88,14 @@ class Summing:
         self.pixel_size = self.pixel_size or tilted.alignment.pixel_size
         scale = self.pixel_size / tilted.alignment.pixel_size
         views = len(tilted.alignment)
-        sections = tilted.alignment.sections.tolist()
-        for boxes in boxes_of(tilted, box_settings(self.settings)):
+        cut = stacked_boxes if isinstance(tilted.images, ParticleStacks) else boxes_of
+        for boxes in cut(tilted, box_settings(self.settings)):
             halves = tilted.particles.half_sets[boxes.index]
             for half, chosen in ((0, halves != 2), (1, halves == 2)):
                 if chosen.any():
                     self._insert(half, boxes, chosen, scale)
             self.boxes += len(boxes.index)
-            progress(sections.index(boxes.section) + 1, views)
+            progress(int(boxes.done * views), views)
         return self
 
     def _insert(self, half: int, boxes: Boxes, chosen: NDArray[np.bool_], scale: float) -> None:
@@ -100,7 +103,7 @@ class Summing:
         data, weights = boxes.data[some], boxes.weights[some]
         matrices = boxes.matrices[some] * scale
         if self.settings.kernel == "gather":
-            gather(self._points[half], data, weights, matrices, boxes.radius)
+            gather(self._points[half], data, weights, matrices, boxes.radii[some])
             return
         side = data.shape[1]
         insert(
@@ -110,7 +113,7 @@ class Summing:
             "trilinear",
             columns=side,
             weights=weights,
-            reach=min(boxes.radius, side // 2) / side,
+            reach=min(int(boxes.radii.max()), side // 2) / side,
         )
 
     def sums(self) -> HalfSums:
@@ -177,7 +180,8 @@ def divided(sums: Sums, settings: AverageSettings, voxel_size: float, threads: i
     else:
         transform = divided_by_weight(summed_up, shell_floor(summed_up))
     whole = _middle(map_of(transform, side, threads), size) * unitary
-    volume = tapered(_middle(whole, settings.crop or size), settings.taper)
+    volume = _middle(whole, settings.crop or size)
+    volume = tapered(volume, taper_of(settings))
     return Map(volume, whole, _middle(data, size) * unitary, full_weights(sums.weight, side))
 
 
@@ -207,6 +211,13 @@ def _middle(volume: Floats, size: int) -> Floats:
     first = volume.shape[0] // 2 - size // 2
     part = slice(first, first + size)
     return volume[part, part, part]
+
+
+def taper_of(settings: AverageSettings) -> float:
+    """Pixels over which the map fades."""
+    if settings.taper is not None:
+        return settings.taper
+    return min(USUAL_TAPER, (settings.crop or settings.box) / 5)
 
 
 def tapered(volume: Floats, pixels: float) -> Floats:

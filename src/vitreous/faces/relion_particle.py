@@ -57,7 +57,7 @@ def run(words: Sequence[str], control: Control) -> None:
     if rank > 0:
         return
     line = with_job(parse(words, OPTIONS))
-    from vitreous.cli.progress import progress_bar
+    from vitreous.faces.quarters import Quarters
     from vitreous.formats.relion_particles import read_optimisation_set
     from vitreous.pipeline.average import average
 
@@ -71,15 +71,14 @@ def run(words: Sequence[str], control: Control) -> None:
         trajectories=line.path("mot"),
     )
     force = workforce_of(line, ranks)
-    with progress_bar("averaging") as progress:
-        average(
-            files,
-            settings,
-            output,
-            force,
-            goes_on=line.has("only_do_unfinished"),
-            progress=control.watched(progress),
-        )
+    average(
+        files,
+        settings,
+        output,
+        force,
+        goes_on=line.has("only_do_unfinished"),
+        progress=control.watched(Quarters("averaging")),
+    )
 
 
 def launched(environment: Mapping[str, str]) -> tuple[int, int]:

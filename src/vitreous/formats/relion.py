@@ -147,9 +147,15 @@ def read(path: Path, told: Told = NOTHING, *, tomogram: str | None = None) -> Al
     return alignment_of(read_tomogram(path, tomogram), path, told)
 
 
-def alignment_of(found: Tomogram, path: Path, told: Told = NOTHING) -> Alignment:
-    """The alignment of a tomogram that was read from the set `path`."""
-    require_images(found)
+def alignment_of(
+    found: Tomogram, path: Path, told: Told = NOTHING, *, directions_only: bool = False
+) -> Alignment:
+    """The alignment of a tomogram that was read from the set `path`.
+
+    directions_only: a set of particle stacks will do, which has no shifts.
+    """
+    if not directions_only:
+        require_images(found)
     sections, total = sections_of(found.tilts, told, path)
     facts = settled(path, told, sections=total, pixel_size=found.pixel_size)
     if is_by_matrix(found):
@@ -187,7 +193,10 @@ def _read_angles(found: Tomogram, facts: StackFacts, sections: NDArray[np.intp])
     if not all(label in table for label in ANGLES):
         raise UserError(f"{found.path}: {found.name} isn't aligned, it has no {' '.join(ANGLES)}")
     angles = np.stack([table.numbers(label) for label in ANGLES], -1)
-    shifts = np.stack([table.numbers(label) for label in SHIFTS], -1)
+    has_shifts = all(label in table for label in SHIFTS)
+    shifts = np.zeros((len(table), 2))
+    if has_shifts:
+        shifts = np.stack([table.numbers(label) for label in SHIFTS], -1)
     return angles_to_alignment(angles, shifts, facts, sections)
 
 

@@ -77,6 +77,7 @@ def average(
     """
     make_folder(folder)
     sources = opened(files, settings)
+    settings = sources.settings
     manifest = folder / "average.json"
     making = replace(making_of(sources, settings), settings=settings.model_dump())
     if goes_on and holds(manifest, making):
@@ -152,9 +153,7 @@ def write_maps(
             halves.append(found.volume)
     curve = None
     if halves:
-        curve = fourier_shell_correlation(
-            halves[0], halves[1], voxel_size, threads=threads
-        )
+        curve = fourier_shell_correlation(halves[0], halves[1], voxel_size, threads=threads)
         write_curve(folder / "fsc.star", curve)
         write_fsc_picture(folder / "fsc.png", [("half maps", curve)], "FSC of the half maps")
         log.info("resolution at FSC %g: %s", HALF_MAPS, in_words(curve.resolution(HALF_MAPS)))

@@ -1,13 +1,21 @@
 """The particles of a set with the tilt series that show them, checked before any work begins."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vitreous.average.boxes import TiltedParticles, visible
+from vitreous.average.boxes import visible
 from vitreous.average.particle_settings import AverageSettings
 from vitreous.average.particles import box_settings, symmetry_group
+from vitreous.average.tilted import ParticleStacks, TiltedParticles
 from vitreous.errors import UserError
+from vitreous.formats import relion
+from vitreous.formats.facts import NOTHING, PartialFacts
+from vitreous.formats.images import open_images
+from vitreous.formats.relion_ctf import read_ctfs, read_doses
+from vitreous.formats.relion_needs import require_columns
 from vitreous.formats.relion_particles import (
     OptimisationSet,
     ParticleSet,
@@ -16,10 +24,18 @@ from vitreous.formats.relion_particles import (
     read_particle_set,
     visible_of,
 )
-from vitreous.formats.relion_sets import Tomogram, read_tomograms, sections_of
-from vitreous.pipeline.tomogram_set import WHOLE, SetSeries, opened_series
-from vitreous.records.images import facts_of
+from vitreous.formats.relion_sets import Tomogram, find, read_tomograms, sections_of
+from vitreous.pipeline.tomogram_set import WHOLE, opened_series
+from vitreous.records.images import ImageStack
 from vitreous.records.particles import Particles
+
+
+@dataclass(frozen=True, slots=True)
+class StackFiles:
+    """Row of a particle set -> the file of its stack; whether the transfer is applied there."""
+
+    paths: dict[int, Path]
+    premultiplied: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,21 +44,23 @@ class Source:
 
     tomogram: Tomogram
     particles: Particles
+    stack_files: StackFiles | None
     views: int
     image_size: tuple[int, int]
     left_out: dict[int, str]
 
     def opened(self, settings: AverageSettings) -> TiltedParticles:
         """With the images that show them."""
-        return _tilted(_series(self.tomogram, settings), self.particles)
+        return _tilted(self.tomogram, self.particles, self.stack_files, settings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sources:
-    """All that goes into an average: by tomogram, and the files it came from."""
+    """All that goes into an average: by tomogram, the files it came from, the settings that fit."""
 
     files: OptimisationSet
     particle_set: ParticleSet
+    settings: AverageSettings
     each: tuple[Source, ...]
     pixel_size: float
 
@@ -66,11 +84,12 @@ def opened(files: OptimisationSet, settings: AverageSettings) -> Sources:
     """Read particles and tomograms; what doesn't fit is told before any work begins."""
     symmetry_group(settings)
     particle_set = read_particle_set(files.particles)
+    settings = fitting(settings, particle_set)
     names = particle_set.tomograms
     tomograms = read_tomograms(files.tomograms, names)
     trajectories = None if files.trajectories is None else Trajectories(files.trajectories)
     each = tuple(_source(tomogram, particle_set, trajectories, settings) for tomogram in tomograms)
-    sources = Sources(files, particle_set, each, _pixel_size(each[0].tomogram))
+    sources = Sources(files, particle_set, settings, each, _pixel_size(each[0].tomogram))
     _require_sound(sources, settings)
     return sources
 
@@ -90,36 +109,93 @@ def _source(
     pixel_size = _pixel_size(tomogram)
     _require_optics(particle_set, tomogram, pixel_size)
     particles = particles_of(particle_set, tomogram.name, tomogram.size, pixel_size)
-    series = _series(tomogram, settings)
-    facts = facts_of(series.images[WHOLE])
-    sections, total = sections_of(tomogram.tilts, facts, tomogram.path)
+    files = stack_files(particle_set, particles) if settings.images == "stacks" else None
+    tilted = _tilted(tomogram, particles, files, settings)
+    told = PartialFacts(sections=tilted.alignment.section_count)
+    sections, total = sections_of(tomogram.tilts, told, tomogram.path)
     shown = visible_of(particle_set, particles, sections, total)
     tracks = None if trajectories is None else trajectories.of(particles, sections, total)
     particles = replace(particles, visible=shown, tracks=tracks)
-    tilted = _tilted(series, particles)
+    tilted = replace(tilted, particles=particles)
     seen = visible(tilted, box_settings(settings)).any(0)
     lost = {int(row): "no tilt shows the whole box" for row in particles.rows[~seen]}
     kept = particles.chosen(np.flatnonzero(seen))
-    return Source(tomogram, kept, len(tilted.alignment), tilted.alignment.image_size, lost)
+    alignment = tilted.alignment
+    return Source(tomogram, kept, files, len(alignment), alignment.image_size, lost)
 
 
-def _series(tomogram: Tomogram, settings: AverageSettings) -> SetSeries:
-    return opened_series(tomogram, ctf=settings.ctf, halves=False, scaled_by_tilt=False)
-
-
-def _tilted(series: SetSeries, particles: Particles) -> TiltedParticles:
-    tomogram = series.tomogram
-    images = series.images[WHOLE]
+def _tilted(
+    tomogram: Tomogram, particles: Particles, files: StackFiles | None, settings: AverageSettings
+) -> TiltedParticles:
+    """The particles with what shows them."""
+    images: ImageStack | ParticleStacks
+    if files is not None:
+        require_columns(tomogram, ctf=settings.ctf, halves=False)
+        told = PartialFacts(image_size=NO_IMAGE)
+        alignment = relion.alignment_of(tomogram, tomogram.path, told, directions_only=True)
+        sections, total = sections_of(tomogram.tilts, NOTHING, tomogram.path)
+        ctfs = read_ctfs(tomogram, sections, total) if settings.ctf else ()
+        doses = read_doses(tomogram, sections, total)
+        images = stacks_of(files, sections, settings.box)
+    else:
+        series = opened_series(tomogram, ctf=settings.ctf, halves=False, scaled_by_tilt=False)
+        images, alignment = series.images[WHOLE], series.alignment
+        ctfs, doses = series.ctfs, series.doses
     slope = tomogram.number("rlnTomoDefocusSlope")
     return TiltedParticles(
         images,
-        series.alignment,
+        alignment,
         particles,
-        series.ctfs or (None,) * images.shape[0],
-        series.doses,
+        ctfs or (None,) * alignment.section_count,
+        doses,
         1.0 if slope is None else slope,
         tomogram.number("rlnCtfBfactorPerElectronDose") or 0.0,
     )
+
+
+def stacks_of(files: StackFiles, sections: NDArray[np.intp], size: int) -> ParticleStacks:
+    """The particles' own stacks, opened one by one."""
+
+    def open_stack(row: int) -> ImageStack:
+        return open_images(files.paths[row])
+
+    return ParticleStacks(open_stack, tuple(map(int, sections)), size, files.premultiplied)
+
+
+def stack_files(particle_set: ParticleSet, particles: Particles) -> StackFiles:
+    """Where the stacks of some particles lie; those that aren't there are told together."""
+    names = particle_set.particles.texts("rlnImageName")
+    paths, lost = {}, []
+    for row in map(int, particles.rows):
+        try:
+            paths[row] = find(names[row], particle_set.path)
+        except UserError:
+            lost.append(names[row])
+    if lost:
+        raise UserError(
+            f"{particle_set.path}: {len(lost)} stacks of particles are missing, the first is "
+            f"{lost[0]}. Paths are relative to RELION's project folder: start there."
+        )
+    optics = particle_set.optics
+    flags = () if optics is None else optics.columns.get("rlnCtfDataAreCtfPremultiplied", ())
+    return StackFiles(paths, bool(flags) and all(float(flag) for flag in flags))
+
+
+def fitting(settings: AverageSettings, particle_set: ParticleSet) -> AverageSettings:
+    """With stacks: the box and binning that they have."""
+    if settings.images == "tilts":
+        return settings
+    optics = particle_set.optics
+    if optics is None or not particle_set.are_stacks:
+        raise UserError(
+            f"{particle_set.path}: its particles are no stacks of tilts (rlnTomoSubTomosAre2DStacks"
+            " and data_optics say which are): cut them out of the tilt images"
+        )
+    sizes = {label: set(optics.numbers(label)) for label in STACK_OPTICS}
+    if mixed := [label for label, values in sizes.items() if len(values) > 1]:
+        raise UserError(f"{particle_set.path}: optics groups differ in {', '.join(mixed)}")
+    box, binning = (values.pop() for values in sizes.values())
+    return settings.model_copy(update={"box": int(box), "binning": float(binning)})
 
 
 def _pixel_size(tomogram: Tomogram) -> float:
@@ -128,6 +204,8 @@ def _pixel_size(tomogram: Tomogram) -> float:
     return tomogram.pixel_size
 
 
+STACK_OPTICS = ("rlnImageSize", "rlnTomoSubtomogramBinning")
+NO_IMAGE = (2, 2)  # px: nothing is cut out of images
 SHARED_OPTICS = ("rlnVoltage", "rlnSphericalAberration", "rlnTomoTiltSeriesPixelSize")
 
 
