@@ -60,13 +60,13 @@ def test_the_mean_of_both_halves_is_held_against_the_truth(maps):
     """sqrt(S / (S + N / 2)): the square of the correlation is worth signal against noise."""
     quality = quality_of([maps / "half1.mrc", maps / "half2.mrc"], against=maps / "truth.mrc")
 
-    curve = quality.curves["against the map"]
+    curve = quality.curves["reference"]
     k = curve.frequency[2:] * VOXEL
     power = 16 * np.exp(-2 * (k / FADES) ** 2)
     known = np.sqrt(power / (power + 0.5))
     few = 1 / np.sqrt(curve.count[2:])
     assert (np.abs(curve.correlation[2:] - known) < 5 * few + 0.01).all()
-    assert list(quality.curves) == ["half maps", "against the map"]
+    assert list(quality.curves) == ["half maps", "reference"]
 
 
 def test_tables_and_plot_hold_the_curves_of_a_masked_run(vitreous, maps, tmp_path):

@@ -32,10 +32,10 @@ LABELS = {  # as in RELION's postprocess.star
     "corrected": "rlnFourierShellCorrelationCorrected",
     "unmasked": "rlnFourierShellCorrelationUnmaskedMaps",
     "masked": "rlnFourierShellCorrelationMaskedMaps",
-    "random phases": "rlnCorrectedFourierShellCorrelationPhaseRandomizedMaskedMaps",
+    "random": "rlnCorrectedFourierShellCorrelationPhaseRandomizedMaskedMaps",
     "half maps": CURVE,
     "maps": CURVE,
-    "against the map": "vitFourierShellCorrelationAgainst",
+    "reference": "vitFourierShellCorrelationAgainst",
 }
 
 
@@ -49,7 +49,7 @@ class Quality:
     @property
     def threshold(self) -> float:
         """At which the first curve gives the resolution: two maps share their signal only once."""
-        return MAPS if next(iter(self.curves)) in ("maps", "against the map") else HALVES
+        return MAPS if next(iter(self.curves)) in ("maps", "reference") else HALVES
 
     @property
     def resolution(self) -> float | None:
@@ -60,11 +60,19 @@ class Quality:
         """A line a curve: where it falls below 0.5 and 0.143."""
         width = max(map(len, self.curves))
         return [
-            f"{name:<{width}}  "
-            + ", ".join(f"{at:g} at {in_words(curve.resolution(at), 'A')}" for at in (MAPS, HALVES))
+            f"{name:<{width}}  " + ", ".join(_falls(curve, at) for at in (MAPS, HALVES))
             for name, curve in self.curves.items()
-            if name != "random phases"
+            if name != "random"
         ]
+
+
+def _falls(curve: ShellCorrelation, threshold: float) -> str:
+    resolution = curve.resolution(threshold)
+    if resolution is None:
+        return f"above {threshold:g} to Nyquist"
+    if resolution == float("inf"):
+        return f"below {threshold:g} everywhere"
+    return f"{threshold:g} at {in_words(resolution, 'A')}"
 
 
 def quality_of(
@@ -97,7 +105,7 @@ def quality_of(
         )
     if reference is not None:
         mean = read[0] if len(read) == 1 else (read[0] + read[1]) / 2
-        name = "against the map" if curves else "maps"
+        name = "reference" if curves else "maps"
         curves[name] = fourier_shell_correlation(
             mean, reference, voxel_size, mask=soft, threads=threads
         )
@@ -115,7 +123,7 @@ def _curves_of(found: MaskedCorrelation) -> dict[str, ShellCorrelation]:
         "corrected": found.corrected,
         "masked": found.masked,
         "unmasked": found.unmasked,
-        "random phases": found.randomised,
+        "random": found.randomised,
     }
 
 

@@ -10,18 +10,22 @@ from vitreous.report.plots import Curve, Mark, Plot
 
 HALVES, MAPS = 0.143, 0.5  # Rosenthal & Henderson 2003, and the older convention
 PICTURE_WIDTH = 900  # pixels
-LOOKS = ("first", "second", "third", "quiet")
+LOOKS = ("first", "second", "third", "quiet", "bad")
 
 
 def fsc_plot(curves: Sequence[tuple[str, ShellCorrelation]], caption: str) -> Plot:
     """Curves with their names; where the first falls below 0.143 is marked."""
     resolution = curves[0][1].resolution(HALVES)
     marks = [Mark(threshold, f"{threshold:g}", "limit", level=True) for threshold in (HALVES, MAPS)]
+    x_name = "spatial frequency (1/\u00c5)"
     if resolution and resolution != float("inf"):
-        marks.append(Mark(1 / resolution, in_words(resolution), "second"))
+        several = len(curves) > 1  # their names take the legend
+        marks.append(Mark(1 / resolution, "" if several else in_words(resolution), "second"))
+        if several:
+            x_name += f"; {curves[0][0]}: {HALVES:g} at {in_words(resolution)}"
     return Plot(
         caption=caption,
-        x_name="spatial frequency (1/\u00c5)",
+        x_name=x_name,
         y_name="correlation",
         curves=tuple(
             Curve(

@@ -12,7 +12,12 @@ Colour = tuple[int, int, int]
 PLAIN = str.maketrans({"\u00d7": "x", "\u00c5": "A", "\u2212": "-"})  # Pillow's font lacks them
 LETTERS = 11.5  # units of the drawing, as on the pages
 PAPER, INK, SOFT, PALE = (255, 255, 255), (29, 35, 41), (91, 102, 112), (223, 227, 230)
-COLOURS = {"first": (31, 111, 178), "second": (194, 102, 12), "third": (43, 122, 75)}
+COLOURS = {
+    "first": (31, 111, 178),
+    "second": (194, 102, 12),
+    "third": (43, 122, 75),
+    "bad": (179, 38, 30),
+}
 
 
 def plot_picture(plot: Plot, width: int) -> "Image.Image":
@@ -102,11 +107,11 @@ def _legend(pen: _Pen, plot: Plot) -> None:
     for name, colour in reversed(named if len(named) > 1 else []):
         x -= pen.length(name)
         pen.text((x, 16), name, "ls")
-        pen.line([(x - 18, 12), (x - 4, 12)], colour, 2)
-        x -= 28
+        pen.line([(x - 15, 12), (x - 4, 12)], colour, 2)
+        x -= 24
     x = float(LEFT)
     for mark in plot.marks:
-        if not mark.level:
+        if mark.name and not mark.level:
             pen.line([(x, 12), (x + 16, 12)], COLOURS.get(mark.look, SOFT))
             pen.text((x + 22, 16), mark.name, "ls")
             x += 34 + pen.length(mark.name)

@@ -67,7 +67,7 @@ class Plot:
             *(part for mark in self.marks for part in frame.mark(mark)),
             *(part for curve in self.curves for part in frame.curve(curve)),
             *legend([(curve.name, curve.look) for curve in self.curves if curve.name]),
-            *legend_of_marks([mark for mark in self.marks if not mark.level]),
+            *legend_of_marks([mark for mark in self.marks if mark.name and not mark.level]),
         ]
         opening = (
             f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
