@@ -192,7 +192,10 @@ def filter_ramp(a: Array) -> Array:
 
 
 def filter_setstrucfac(a: Array, filename: CurveFile, apix: float) -> Array:
-    """The radial power set to a curve of two columns, 1/angstrom and intensity."""
+    """The radial power set to a curve of two columns, 1/angstrom and intensity.
+
+    Beyond Nyquist, or beyond the curve, the factor of the last ring before it.
+    """
     curve = np.asarray(filename)
     side = a.shape[-2]
     power = radial_power(a)
@@ -201,8 +204,8 @@ def filter_setstrucfac(a: Array, filename: CurveFile, apix: float) -> Array:
     good = power > 0
     factor = np.sqrt(np.where(good, side**3 * aim / np.where(good, power, 1), 0))
     factor[0] = 1
-    last = int(np.searchsorted(s, curve[-1, 0]))
-    factor[last:] = factor[max(last - 1, 0)]
+    last = min(int(np.searchsorted(s, curve[-1, 0])) - 1, side // 2)
+    factor[max(last, 0) :] = factor[max(last, 0)]
     return _by_radius(a, factor)
 
 

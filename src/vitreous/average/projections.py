@@ -5,6 +5,7 @@ R^T (u, v, w), about the centres n // 2.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,7 @@ from vitreous.kernels.insertion import (
     insert,
     sums_bytes,
 )
+from vitreous.kernels.machine import use_threads
 from vitreous.kernels.symmetrise import symmetrised
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
@@ -74,6 +76,14 @@ class Seed:
 
     volume: Floats
     weight: float | Floats = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Worker processes that insert the images in so many parts; the sums are then added."""
+
+    executor: Executor
+    parts: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +132,7 @@ def reconstruct_projections(
     mask: Floats | None = None,
     threads: int = 1,
     progress: Progress = ignore_progress,
+    pool: Pool | None = None,
 ) -> ProjectionMap:
     """The map of the projections.
 
@@ -129,7 +140,7 @@ def reconstruct_projections(
     towards its mean by its standard deviation, as EMAN2 does.
     """
     sizes = sizes_of(projections.stack.shape, settings)
-    views = _Views(projections, settings, sizes, seed, threads)
+    views = _Views(projections, settings, sizes, seed, threads, pool)
     if settings.iterative:
         sums, transform = _iterated(views, mask, progress)
     else:
@@ -155,9 +166,10 @@ class _Views:
         sizes: Sizes,
         seed: Seed | None,
         threads: int,
+        pool: Pool | None = None,
     ) -> None:
         self.projections, self.settings, self.sizes = projections, settings, sizes
-        self.seed, self.threads = seed, threads
+        self.seed, self.threads, self.pool = seed, threads, pool
         self.eman2 = settings.conventions == "eman2"
         try:
             group = point_group(settings.symmetry, settings.symmetry_axes)
@@ -207,6 +219,46 @@ class _Views:
         progress: Progress = ignore_progress,
     ) -> Sums:
         """The sums of all images, symmetric; of their differences from a reference transform."""
+        if self.pool is None:
+            sums = self.part(kernel, extra, reference, progress)
+        else:
+            sums = self._shared(self.pool, kernel, extra, reference, progress)
+        if self.seed is not None and self.seed_transform is not None:
+            weight = np.asarray(self.seed.weight, np.float32)
+            sums.data[:] += self.seed_transform * weight
+            sums.weight[:] += weight
+        return sums
+
+    def _shared(
+        self,
+        pool: Pool,
+        kernel: KernelName,
+        extra: int,
+        reference: Spectrum | None,
+        progress: Progress,
+    ) -> Sums:
+        """The sums of parts that worker processes insert, added in the order of the parts."""
+        waiting = [
+            pool.executor.submit(
+                _inserted_part, self.projections, self.settings, self.sizes, self.seed,
+                self.threads, self.used[part :: pool.parts], kernel, extra, reference,
+            )
+            for part in range(pool.parts)
+        ]  # fmt: skip
+        sums = Sums.empty(self.sizes.transform)
+        for done, future in enumerate(waiting, 1):
+            sums = sums + future.result()
+            progress(done * len(self.used) // pool.parts, len(self.used))
+        return sums
+
+    def part(
+        self,
+        kernel: KernelName,
+        extra: int,
+        reference: Spectrum | None,
+        progress: Progress = ignore_progress,
+    ) -> Sums:
+        """The sums of the images that this process inserts, without the seed."""
         grid = SliceGrid.empty(self.sizes.transform)
         done = 0
         for numbers, spectra in self.transforms():
@@ -259,18 +311,32 @@ class _Views:
                 )  # fmt: skip
 
     def _closed(self, grid: SliceGrid) -> Sums:
-        """Friedel mates joined, symmetry completed, the seed added."""
+        """Friedel mates joined, symmetry completed."""
         sums = folded(grid)
         del grid
         if len(self.subgroup) > 1:
             mean = symmetrised(sums, self.subgroup)
             n = np.float32(len(self.subgroup))
             sums = Sums(sums.shape, mean.data * n, mean.weight * n)
-        if self.seed is not None and self.seed_transform is not None:
-            weight = np.asarray(self.seed.weight, np.float32)
-            sums.data[:] += self.seed_transform * weight
-            sums.weight[:] += weight
         return sums
+
+
+def _inserted_part(
+    projections: Projections,
+    settings: ProjectionSettings,
+    sizes: Sizes,
+    seed: Seed | None,
+    threads: int,
+    numbers: NDArray[np.intp],
+    kernel: KernelName,
+    extra: int,
+    reference: Spectrum | None,
+) -> Sums:
+    """What a worker process does: the sums of some images."""
+    use_threads(threads)
+    views = _Views(projections, settings, sizes, seed, threads)
+    views.used = numbers
+    return views.part(kernel, extra, reference)
 
 
 def _iterated(views: _Views, mask: Floats | None, progress: Progress) -> tuple[Sums, Spectrum]:

@@ -49,6 +49,7 @@ COMMANDS = {
 
 FACES = {
     "imod": "IMOD's programs with their own options: vitreous imod newstack -in ...",
+    "eman2": "EMAN2's programs with their own options: vitreous eman2 e2make3dpar --input ...",
     "aretomo": "AreTomo's command lines, one stack or many: vitreous aretomo -InMrc ...",
     "relion": "RELION's programs with their own options: vitreous relion tomo_reconstruct_tomogram",
 }
