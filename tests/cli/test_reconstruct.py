@@ -382,3 +382,51 @@ def test_a_dry_run_says_what_would_be_and_makes_nothing(vitreous, series, tmp_pa
     )
     assert "memory: up to" in ended.said
     assert sorted(tmp_path.iterdir()) == before
+
+
+# -- contrast transfer, dose ----------------------------------------------------------------------
+
+
+def write_ctf(series, hand=1):
+    """A .defocus beside the stack."""
+    path = series.stack.with_suffix(".defocus")
+    lines = [f"{17 if hand < 0 else 1} 0 0. 0. 0 3"]
+    lines += [f"{view} {view} 0 0 {2500 + 10 * view} 2400 30" for view in range(1, 16)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_ctfs_beside_the_stack_are_found_and_those_given_come_first(
+    made, vitreous, series, tmp_path
+):
+    plain, *_ = made()
+    elsewhere = tmp_path / "elsewhere.defocus"
+    write_ctf(series).rename(elsewhere)
+
+    named, *_ = made("--ctf", "flip", "--ctf-file", elsewhere)
+    write_ctf(series)
+    found, *_ = made("--ctf", "flip")
+    other, *_ = made("--ctf", "flip", "--ctf-hand=-1")
+
+    assert np.array_equal(named, found)
+    assert not np.array_equal(named, plain)
+    assert not np.array_equal(named, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--ctf", "flip"), "no CTFs are given or lie beside"),
+        (("--ctf-hand", "1"), "--ctf-hand: only with --ctf multiply, flip or wiener"),
+        (("--dose-weighting",), "dose_weighting needs the dose of every tilt"),
+        (("--dose-per-tilt", "3"), "--dose-per-tilt: only with --dose-weighting"),
+    ],
+)
+def test_what_lacks_for_a_correction_is_said(options, said, vitreous, series, tmp_path):
+    words = (series.stack, "--alignment", series.transforms, "--output", tmp_path / "rec.mrc")
+
+    ended = vitreous("reconstruct", *words, *options)
+
+    assert ended.code != 0
+    assert said in ended.said
+    assert not (tmp_path / "rec.mrc").exists()

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from vitreous.cli.inputs import Computing, DryRun
 from vitreous.pipeline.inputs import AlignmentInput
+from vitreous.pipeline.transfers import TransferInput
 from vitreous.reconstruct.settings import ReconstructSettings
 
 
@@ -19,6 +20,7 @@ def reconstruct(
     settings: Annotated[
         ReconstructSettings, Parameter(name="*")
     ] = ReconstructSettings.model_construct(),  # noqa: B008
+    transfer: Annotated[TransferInput, Parameter(name="*")] = TransferInput.model_construct(),  # noqa: B008
     mask: Annotated[
         Path | None, Parameter(help="Volume of 0 and 1: where density may be (sirt, os-sart).")
     ] = None,
@@ -30,6 +32,7 @@ def reconstruct(
     Lengths are unbinned pixels (1200) or have a unit (300nm), whatever the binning.
 
       vitreous reconstruct ts.mrc --alignment ts.xf --thickness 300nm --output ts_rec.mrc
+      vitreous reconstruct ts.mrc --alignment ts.aln --ctf flip --output ts_rec.mrc
     """
     from vitreous.cli.progress import progress_bar
     from vitreous.formats.mrc import read_volume
@@ -37,14 +40,27 @@ def reconstruct(
     from vitreous.formats.products import require_no_folder
     from vitreous.pipeline.inputs import opened, require_apart
     from vitreous.pipeline.tomogram import foresee, write_tomogram
+    from vitreous.pipeline.transfers import transfers_of
 
     if not is_ome_zarr(output):
         require_no_folder(output)
-    require_apart(output, stack, given.alignment, given.angles, given.x_tilts, mask)
+    require_apart(
+        output, stack, given.alignment, given.angles, given.x_tilts, mask, transfer.ctf_file
+    )
     images, alignment = opened(stack, given, settings)
+    found = transfers_of(stack, images, given, transfer, settings)
     support = None if mask is None else read_volume(mask, images.pixel_size).data.astype("float32")
     if dry_run:
-        foresee(images, alignment, settings, output, mask=support, share=computing.share())
+        foresee(
+            images,
+            alignment,
+            settings,
+            output,
+            ctfs=found.ctfs,
+            doses=found.doses,
+            mask=support,
+            share=computing.share(),
+        )
         return
     with progress_bar(f"reconstructing {stack.name}") as progress:
         write_tomogram(
@@ -52,6 +68,8 @@ def reconstruct(
             alignment,
             settings,
             output,
+            ctfs=found.ctfs,
+            doses=found.doses,
             mask=support,
             share=computing.share(),
             progress=progress,

@@ -1,8 +1,10 @@
 """All settings of CTF estimation: the one place of their names, units, defaults and help."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from vitreous.records.typed import Hand
 
 
 class CtfSettings(BaseModel):
@@ -22,7 +24,7 @@ class CtfSettings(BaseModel):
         bool, Field(description="Look for a phase shift too, which drifts slowly over the series.")
     ] = False
     hand: Annotated[
-        Literal[-1, 1] | None,
+        Hand | None,
         Field(
             description="1: what is higher along z is less underfocused; -1: more. Default: found "
             "from the images."

@@ -5,13 +5,16 @@ the row upwards. Hands: a point at height h has defocus + s h with s = dfHand of
 rlnTomoHand of RELION; s = -1 is IMOD's, whose files say otherwise by a flag. Ours is -s.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vitreous.errors import FormatError
+from vitreous.formats.numbers import parse_number
 from vitreous.formats.products import write_text
 from vitreous.records.ctf import Ctf, CtfFit
 from vitreous.records.tilt_series import TiltSeries
@@ -69,6 +72,60 @@ def _ctffind_row(fit: CtfFit) -> str:
     return (
         f"{larger:.6f} {smaller:.6f} {angle:.6f} {phase:.6f} {fit.score:.6f} {fit.resolution:.6f}"
     )
+
+
+def read_ctffind(path: Path, optics: Ctf) -> list[tuple[int, Ctf]]:
+    """CTFFIND's or AreTomo's table: (0-based section, transfer) of each line.
+
+    Voltage, Cs and amplitude contrast are the file's where it says them, and the hand (dfHand);
+    otherwise as in `optics`. Images without a fit (defocus 0) are left out.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    head = "\n".join(line for line in lines if line.startswith("#"))
+    optics = _said_optics(head, optics)
+    hand_column = 7 if "dfHand" in head else None
+    found = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        words = line.split()
+        if len(words) < max(6, (hand_column or 0) + 1):
+            raise FormatError(
+                f"expected image, two defoci, azimuth, phase shift, score; found {line.strip()!r}",
+                path=path,
+                line=number,
+            )
+        section, u, v, angle, phase = (
+            parse_number(word, "CTF", path, number) for word in words[:5]
+        )
+        if u == 0 and v == 0:
+            continue
+        ctf = replace(
+            optics,
+            defocus_u=u,
+            defocus_v=v,
+            astigmatism_degrees=angle,
+            phase_shift_degrees=float(np.rad2deg(phase)),
+        )
+        if hand_column and (hand := parse_number(words[hand_column], "dfHand", path, number)):
+            ctf = replace(ctf, hand=-1 if hand > 0 else 1)
+        found.append((round(section) - 1, ctf))
+    if not found:
+        raise FormatError("no line of an image with a defocus", path=path)
+    return found
+
+
+def _said_optics(head: str, optics: Ctf) -> Ctf:
+    """The optics of CTFFIND's heading, where it has them."""
+    said: dict[str, Any] = {}
+    for name, words in (
+        ("voltage_kv", "acceleration voltage"),
+        ("spherical_aberration_mm", "spherical aberration"),
+        ("amplitude_contrast", "amplitude contrast"),
+    ):
+        if match := re.search(rf"{words}: *([0-9.]+)", head):
+            said[name] = float(match[1])
+    return replace(optics, **said)
 
 
 # -- AreTomo --------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class ReconstructSettings(BaseModel):
     binning: Annotated[
         float,
         Field(ge=1, alias="bin", description="Pixels joined along each axis; may be a fraction."),
-    ] = 1.0
+    ] = 1
     width: Annotated[
         Length | None, Field(description="Size in x. Default: the field, turned upright.")
     ] = None

@@ -1,7 +1,7 @@
-"""Lengths and lists of tilts as people type them."""
+"""Lengths, lists of tilts and hands as people type them."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -70,3 +70,11 @@ AsNumber = BeforeValidator(number_of)
 
 Length = Annotated[str, AfterValidator(checked_length)]
 TiltList = Annotated[str, AfterValidator(checked_list)]
+
+
+def hand_as_typed(typed: object) -> object:
+    """A number where "1" or "-1" comes from a command line; anything else as it is."""
+    return int(typed) if isinstance(typed, str) and re.fullmatch(r"[-+]?1", typed) else typed
+
+
+Hand = Annotated[Literal[-1, 1], BeforeValidator(hand_as_typed)]
