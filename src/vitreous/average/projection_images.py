@@ -34,12 +34,13 @@ def clipped(array: NDArray[Any], shape: tuple[int, ...], *, eman2: bool = False)
     return out
 
 
-def padded_transform(images: Floats, threads: int = 1) -> Spectrum:
-    """Half transforms (n, y, x // 2 + 1) of images whose origin is at n // 2, with it at 0."""
-    from scipy import fft
-
-    found: Spectrum = fft.rfft2(np.fft.ifftshift(images, (1, 2)), workers=threads)
-    return found
+def origin_first(image: Floats, out: Floats) -> None:
+    """Set an image (y, x), its origin at n // 2, into zeros of at least its size, origin at 0."""
+    y, x = (n // 2 for n in image.shape)
+    out[: len(image) - y, : image.shape[1] - x] = image[y:, x:]
+    out[: len(image) - y, out.shape[1] - x :] = image[y:, :x]
+    out[len(out) - y :, : image.shape[1] - x] = image[:y, x:]
+    out[len(out) - y :, out.shape[1] - x :] = image[:y, :x]
 
 
 def moved(image: Floats, move: Doubles, *, bilinear: bool) -> Floats:

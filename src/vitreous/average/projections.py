@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitreous.average.projection_images import clipped, filled, moved, padded_transform
+from vitreous.average.projection_images import clipped, filled, moved, origin_first
 from vitreous.average.projection_settings import ProjectionSettings
 from vitreous.average.ring_filter import ring_filtered
 from vitreous.errors import UserError
@@ -195,20 +195,25 @@ class _Views:
 
     def transforms(self) -> Iterator[tuple[NDArray[np.intp], Spectrum]]:
         """Numbers of some images and their transforms (m, y, x // 2 + 1), chunk by chunk."""
+        from scipy import fft
+
         y, x = self.sizes.padded
+        grey = np.float32(np.sqrt((x + 2) / y) if self.eman2 else 1)
         for start in range(0, len(self.used), CHUNK):
             numbers = self.used[start : start + CHUNK]
-            images = np.empty((len(numbers), y, x), np.float32)
+            images = np.zeros((len(numbers), y, x), np.float32)
             for image, number in zip(images, numbers, strict=True):
-                read = np.asarray(self.projections.stack.read(int(number)), np.float32)
-                image[:] = clipped(read, (y, x))
-                if self.projections.moves is not None:
-                    move = self.projections.moves[number]
-                    image[:] = moved(image, move, bilinear=self.eman2)
-            spectra = padded_transform(images, self.threads)
-            if self.eman2:
-                spectra *= np.float32(np.sqrt((x + 2) / y))
-            yield numbers, spectra
+                origin_first(self._image(int(number)) * grey, image)
+            yield numbers, fft.rfft2(images, workers=self.threads, overwrite_x=True)
+
+    def _image(self, number: int) -> Floats:
+        """An image of at most the padded size; one that had to be moved has all of it."""
+        y, x = self.sizes.padded
+        image = np.asarray(self.projections.stack.read(number), np.float32)
+        if self.projections.moves is not None:
+            move = self.projections.moves[number]
+            return moved(clipped(image, (y, x)), move, bilinear=self.eman2)
+        return clipped(image, (min(y, image.shape[0]), min(x, image.shape[1])))
 
     def inserted(
         self,

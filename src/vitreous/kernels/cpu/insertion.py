@@ -47,7 +47,10 @@ def _add_eight(typing, flat, at, row, start, g):  # type: ignore[no-untyped-def]
 
 @njit(fastmath=FAST, error_model="numpy", forceinline=True)
 def _fill(out, at, width, f, lowest, kind, table, h, q):  # type: ignore[no-untyped-def]
-    """out[at + a] = the kernel at distance f - a along one axis; q = exp(-h)."""
+    """out[at + a] = the kernel at distance f - a along one axis, a Gaussian over `_common`.
+
+    q = exp(-h).
+    """
     if kind == LINEAR:
         out[at] = np.float32(1 - f)
         out[at + 1] = np.float32(f)
@@ -55,22 +58,37 @@ def _fill(out, at, width, f, lowest, kind, table, h, q):  # type: ignore[no-unty
         row = int((f - lowest) * STEPS + 0.5)
         for a in range(width):
             out[at + a] = table[row, a]
-    else:  # exp(-h (d - m)^2) from its neighbour, outward from the nearest point
-        near = min(max(int(f + 0.5), 0), width - 1)
-        d = np.float32(f - near)
-        first = math.exp(-h * d * d)
-        up = math.exp(np.float32(2) * h * d)
-        out[at + near] = first
-        value, ratio = first, up * q
+    else:  # exp(-h (d - m)^2) / exp(-h d^2), outward from the nearest point
+        near = _nearest(f, width)
+        up = math.exp(np.float32(2) * h * np.float32(f - near))
+        out[at + near] = np.float32(1)
+        value, ratio = np.float32(1), up * q
         for a in range(near + 1, width):
             value *= ratio
             out[at + a] = value
             ratio *= q * q
-        value, ratio = first, q / up
+        value, ratio = np.float32(1), q / up
         for a in range(near - 1, -1, -1):
             value *= ratio
             out[at + a] = value
             ratio *= q * q
+
+
+@njit(error_model="numpy", forceinline=True)
+def _nearest(f, width):  # type: ignore[no-untyped-def]
+    return min(max(int(f + 0.5), 0), width - 1)
+
+
+@njit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _common(kind, h, q, fx, fy, fz, width):  # type: ignore[no-untyped-def]
+    """What all points of a Gaussian share: its value at the nearest, EMAN2's norm of gauss_3."""
+    if kind < GAUSS:
+        return np.float32(1)
+    dx, dy, dz = fx - _nearest(fx, width), fy - _nearest(fy, width), fz - _nearest(fz, width)
+    share = np.float32(math.exp(-h * np.float32(dx * dx + dy * dy + dz * dz)))
+    if kind == GAUSS_SHARE:
+        share /= (np.float32(1) + q + q) ** 3
+    return share
 
 
 @njit(fastmath=FAST, error_model="numpy", forceinline=True)
@@ -185,9 +203,7 @@ def insert_slices(  # type: ignore[no-untyped-def]
                         _fill(along, 0, width, x - ix, lowest, kind, table, h, q)
                         _fill(along, width, width, y - iy, lowest, kind, table, h, q)
                         _fill(along, 2 * width, width, z - iz, lowest, kind, table, h, q)
-                        share = np.float32(1)
-                        if kind == GAUSS_SHARE:
-                            share /= (np.float32(1) + q + q) ** 3
+                        share = _common(kind, h, q, x - ix, y - iy, z - iz, width)
                         real = share * factor * slices[s, j, i, 0]
                         imaginary = share * factor * np.float32(sign) * slices[s, j, i, 1]
                         weight *= share
@@ -320,8 +336,7 @@ def extract_slices(  # type: ignore[no-untyped-def]
                         value = points[iz + c, iy + b, ix + a]
                         real += g * along[a] * value.real
                         imaginary += g * along[a] * value.imag
-            if kind == GAUSS_SHARE:
-                share = np.float32(1) / (np.float32(1) + q + q) ** 3
-                real *= share
-                imaginary *= share
+            share = _common(kind, h, q, x - ix, y - iy, z - iz, width)
+            real *= share
+            imaginary *= share
             slices[s, j, i] = complex(real, -imaginary if mate else imaginary)
