@@ -17,9 +17,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' series
 from bounds import Bounds, measure_bounds
 from ctf import ctf_section
 from figures_align import align_section
+from insertion import insertion_section
 from kernels import Size, kernel_section
 from measure import machine_line, table
 from motion import Scene, motion_section
+from relion import relion_section
 from start_up import start_up_section
 from whole import law_section, memory_section, whole_section
 
@@ -34,19 +36,27 @@ SECTIONS: dict[str, Callable[[Bounds], str]] = {
     "This machine": lambda bounds: bounds_section(bounds),
     "Start-up": lambda _: start_up_section(),
     "Kernels": lambda bounds: kernel_section(Size(41, (1024, 1024), (1024, 1024, 300)), bounds),
+    "Fourier insertion": lambda _: insertion_section((160, 320), (1_000, 10_000, 100_000), 64),
     "Motion correction": lambda _: motion_section(),
     "Alignment": lambda _: align_section(),
     "CTF of series": lambda _: ctf_section(),
     "A whole reconstruction": lambda _: whole_section(SERIES),
+    "RELION's tomograms": lambda _: relion_section(
+        SERIES, Size(41, (4096, 4096), (4096, 4096, 1200))
+    ),
     "Memory": lambda _: memory_section(SERIES, [100, 300, 600]),
     "The law": lambda _: law_section(LAW),
 }
 QUICK: dict[str, Callable[[Bounds], str]] = SECTIONS | {
     "Kernels": lambda bounds: kernel_section(Size(41, (256, 256), (256, 256, 128)), bounds),
+    "Fourier insertion": lambda _: insertion_section((160,), (1_000, 3_000), 64),
     "Motion correction": lambda _: motion_section(Scene(size=512, pixel_size=3.0)),
     "Alignment": lambda _: align_section((200, 400), 400),
     "CTF of series": lambda _: ctf_section(1024),
     "A whole reconstruction": lambda _: whole_section(Size(21, (256, 240), (240, 256, 100))),
+    "RELION's tomograms": lambda _: relion_section(
+        Size(21, (256, 240), (240, 256, 100)), Size(21, (512, 512), (512, 512, 160))
+    ),
     "Memory": lambda _: memory_section(Size(21, (256, 240), (240, 256, 100)), [100, 200]),
     "The law": lambda _: law_section(LAW[:2]),
 }

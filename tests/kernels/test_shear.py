@@ -218,3 +218,20 @@ def test_a_view_edge_on_is_refused():
 
     with pytest.raises(UserError, match="tilt 2"):
         shear_of(alignment, Grid((8, 8, 4), 1.0, (4, 4, 2)), (8, 8), 1.0)
+
+
+def test_dividing_by_the_coverage_is_that(rng):
+    linear = np.array(
+        [[[0.9, 0.1], [-0.1, 1.0]], [[1.2, 0.0], [0.0, 1.0]], [[-0.8, 0.3], [0.2, 1]]]
+    )
+    slope, origin = rng.normal(0, 0.5, (3, 2)), np.array([[2.0, 3], [-40, 1], [30, -2]])
+    size = np.array([25, 17])
+    volume = rng.normal(size=(7, 12, 33)).astype(np.float32)
+    seen = np.empty_like(volume)
+
+    cpu.coverage(linear, slope, origin, size, np.ones(3), 2.0, seen)
+    divided = volume.copy()
+    cpu.divide_by_coverage(linear, slope, origin, size, 2.0, divided)
+
+    assert len(np.unique(seen)) > 2
+    np.testing.assert_allclose(divided, volume / np.maximum(seen, 1), rtol=1e-6)

@@ -327,6 +327,21 @@ class Fade:
     falloff: float
 
 
+def divide_by_coverage(shear: Shear, first_row: int, volume: Floats) -> Floats:
+    """Divide `volume` (z, rows, x), a NumPy array, by how many views show each voxel, if any."""
+    from vitreous.kernels.cpu import divide_by_coverage as on_the_cpu
+
+    on_the_cpu(
+        shear.linear,
+        shear.slope,
+        shear.origin,
+        np.asarray(shear.image_size, np.int64),
+        float(first_row),
+        volume,
+    )
+    return volume
+
+
 def faded_coverage(
     shear: Shear, fade: Fade, weight: Array, first_row: int, out: NDArray[np.float32]
 ) -> Floats:

@@ -15,14 +15,14 @@ from vitreous.kernels.machine import ONE_THREAD, Share
 from vitreous.pipeline.facts import HAND, facts_of_alignment, facts_of_tomogram
 from vitreous.pipeline.fingerprints import Making
 from vitreous.pipeline.project import StepFolder
-from vitreous.pipeline.tomogram import write_tomogram
+from vitreous.pipeline.tomogram import planned, write_tomogram
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
 from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
 from vitreous.records.tilt_series import TiltSeries
 from vitreous.report.frames import FramesOnTheWay, contrasted, write_frames, write_key_picture
-from vitreous.report.slices import draw_slices
+from vitreous.report.slices import SlicesOnTheWay, draw_slices
 from vitreous.report.tiles import tiles_of
 
 log = logging.getLogger(__name__)
@@ -147,11 +147,22 @@ def reconstruct(
 ) -> None:
     """Write the tomogram of a series, pictures of slices through it, and the manifest."""
     tomogram, picture = folder.product(".mrc"), folder.product("_slices.png")
-    written = write_tomogram(stack, alignment, settings, tomogram, share=share, progress=progress)
+    grid = planned(stack, alignment, settings, share=share).plan.grid
+    slices = SlicesOnTheWay(grid.size, grid.voxel_size)
+    frames = FramesOnTheWay(grid.size, grid.voxel_size)
+    written = write_tomogram(
+        stack,
+        alignment,
+        settings,
+        tomogram,
+        passing=(slices.add, frames.add),
+        share=share,
+        progress=progress,
+    )
     with atomic(picture) as part:
-        draw_slices(written.slices, part, written.grid.voxel_size)
+        draw_slices(slices.slices, part, written.grid.voxel_size)
     log.info("wrote %s", picture)
-    products, laid = write_pictures(folder, written.frames)
+    products, laid = write_pictures(folder, frames)
     folder.finish(
         making,
         {"tomogram": tomogram, "slices": picture, **products},

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +22,11 @@ from vitreous.records.images import ImageStack
 from vitreous.records.progress import Progress, ignore_progress
 from vitreous.records.tilt_series import TiltSeries
 from vitreous.records.volume import Grid
-from vitreous.report.frames import FramesOnTheWay
-from vitreous.report.slices import Slices, SlicesOnTheWay
 
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
+SlabSeen = Callable[[int, Floats], None]
 Ctfs = Sequence[Ctf | None]  # by section of the stack
 Doses = Sequence[float | None]  # e/A^2 before each section
 
@@ -51,15 +50,13 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Written:
-    """A tomogram on disk, the slices through its middle, and frames all through it."""
+    """A tomogram on disk."""
 
     path: Path
     grid: Grid
     alignment: Alignment
     scaling: Scaling
     clipped: int
-    slices: Slices
-    frames: FramesOnTheWay
 
 
 def foresee(
@@ -139,12 +136,14 @@ def write_tomogram(
     ctfs: Ctfs | None = None,
     doses: Doses | None = None,
     mask: Floats | None = None,
+    passing: Sequence[SlabSeen] = (),
     share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
 ) -> Written:
     """Reconstruct into `output`, MRC or OME-Zarr, slab by slab; it appears when it is whole.
 
-    Its room on the disk is taken before the work begins.
+    Its room on the disk is taken before the work begins. passing: called with each slab's first row
+    and its densities (z, rows, x) as it passes by.
     """
     tomogram = planned(
         stack,
@@ -161,16 +160,14 @@ def write_tomogram(
     nz, ny, nx = plan.grid.shape
     xzy = settings.axis_order == "xzy"
     shape = (ny, nz, nx) if xzy else (nz, ny, nx)
-    slices = SlicesOnTheWay(plan.grid.size, plan.grid.voxel_size)
-    frames = FramesOnTheWay(plan.grid.size, plan.grid.voxel_size)
     clipped = 0
     writing = slab_writer(output, shape, plan.grid.voxel_size, settings.mode, share.scratch)
     with writing as writer, tomogram:
         scaling = scaling_for(tomogram, settings)
         writer.labels = labels(plan, settings, scaling)
         for row, slab in tomogram.slabs():
-            slices.add(row, slab)
-            frames.add(row, slab)
+            for see in passing:
+                see(row, slab)
             clipped += scale(slab, scaling, settings.mode)
             if xzy:
                 writer.write((row, 0, 0), slab[::-1].transpose(1, 0, 2))
@@ -184,7 +181,7 @@ def write_tomogram(
             settings.mode,
         )
     log.info("wrote %s: %d x %d x %d voxels of %.4g A", output, nx, ny, nz, plan.grid.voxel_size)
-    return Written(output, plan.grid, plan.alignment, scaling, clipped, slices.slices, frames)
+    return Written(output, plan.grid, plan.alignment, scaling, clipped)
 
 
 def say(plan: Plan, settings: ReconstructSettings) -> None:

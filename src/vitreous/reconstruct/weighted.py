@@ -86,6 +86,9 @@ class SlabMaker:
 
         Where all that see it fade there is not a whole one to divide by: there the mean fades too.
         """
+        if self.fade is None and not self.levels.any():
+            kernel.divide_by_coverage(self.shear, row, slab)
+            return
         seen = np.empty_like(slab)
         self._covered(np.ones(len(self.images)), row, seen)
         if self.levels.any():

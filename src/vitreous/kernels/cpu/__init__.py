@@ -14,7 +14,12 @@ from vitreous.kernels.cpu.backproject import (
     level_lines,
     project_linear,
 )
-from vitreous.kernels.cpu.resample import coverage, faded_coverage, sheared_lines
+from vitreous.kernels.cpu.resample import (
+    coverage,
+    divide_by_coverage,
+    faded_coverage,
+    sheared_lines,
+)
 
 __all__ = [
     "backproject_cubic",
@@ -22,6 +27,7 @@ __all__ = [
     "backproject_uneven",
     "correct_linear",
     "coverage",
+    "divide_by_coverage",
     "faded_coverage",
     "level_lines",
     "project_linear",

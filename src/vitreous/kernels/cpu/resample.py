@@ -235,6 +235,36 @@ def coverage(linear, slope, origin, image_size, weight, first_line, out):  # typ
             out[z, item % rows, x] = total
 
 
+@njit(parallel=True, cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def divide_by_coverage(linear, slope, origin, image_size, first_line, volume):  # type: ignore[no-untyped-def]
+    """volume[z, r, x] /= how many views show the voxel, where any does; as `coverage` has it."""
+    nz, rows, nx = volume.shape
+    u_end, v_end = image_size[0] - 1.0, image_size[1] - 1.0
+    for item in prange(nz * rows):
+        z, row = item // rows, item % rows
+        y = first_line + row
+        change = np.zeros(nx + 1, np.int32)
+        for t in range(linear.shape[0]):
+            u0 = origin[t, 0] + linear[t, 0, 1] * y + slope[t, 0] * z
+            v0 = origin[t, 1] + linear[t, 1, 1] * y + slope[t, 1] * z
+            low, high = _inside(u0, linear[t, 0, 0], u_end, 0.0, nx - 1.0)
+            low, high = _inside(v0, linear[t, 1, 0], v_end, low, high)
+            if high >= low:
+                change[math.ceil(low)] += 1
+                change[math.floor(high) + 1] -= 1
+        seen, start = 0, 0
+        while start < nx:
+            seen += change[start]
+            end = start + 1
+            while end < nx and change[end] == 0:
+                end += 1
+            if seen > 1:
+                share = np.float32(1) / np.float32(seen)
+                for x in range(start, end):
+                    volume[z, row, x] *= share
+            start = end
+
+
 @njit(fastmath=FAST, error_model="numpy")
 def _faded(at, end, falloff):  # type: ignore[no-untyped-def]
     """What an image shows at `at` of 0 ... end, by the distance from the nearer end."""
