@@ -83,7 +83,7 @@ def transfers_of(
 
     require_use(given, settings)
     ctfs = doses = source = None
-    if settings.ctf != "none":
+    if settings.needs_ctf:
         source = given.ctf_file or beside(stack_path, aligned.alignment)
         optics = optics_for(stack_path, given)
         ctfs = read_ctfs(source, stack.shape[0], optics, tomogram=aligned.tomogram)
@@ -104,9 +104,9 @@ def require_use(given: TransferInput, settings: "ReconstructSettings") -> None:
     """Raise a `UserError` for what is given and not used."""
     for_ctf = ("ctf_file", "ctf_hand", "cs", "amplitude_contrast")
     idle = [name for name in for_ctf if getattr(given, name) is not None]
-    if idle and settings.ctf == "none":
+    if idle and not settings.needs_ctf:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
-        raise UserError(f"{options}: only with --ctf multiply, flip or wiener")
+        raise UserError(f"{options}: only with --ctf multiply, flip or wiener, or --deconvolve")
     if given.dose_per_tilt is not None and not settings.dose_weighting:
         raise UserError("--dose-per-tilt: only with --dose-weighting")
 

@@ -61,6 +61,21 @@ class Correction:
         return values
 
 
+def ctfs_of(
+    alignment: Alignment, settings: ReconstructSettings, ctfs: Sequence[Ctf | None] | None
+) -> tuple[Ctf, ...]:
+    """The CTF of every view; ctfs by section of the stack. Raises `UserError` where one lacks."""
+    known = [None if ctfs is None else ctfs[int(section)] for section in alignment.sections]
+    missing = [view for view, ctf in enumerate(known) if ctf is None]
+    if missing:
+        what = f"ctf {settings.ctf}" if settings.ctf != "none" else "deconvolve"
+        raise UserError(
+            f"{what} needs the CTF of every tilt; it isn't known of "
+            f"{named_views(alignment, missing)}"
+        )
+    return tuple(ctf for ctf in known if ctf is not None)
+
+
 def correction_of(
     alignment: Alignment,
     settings: ReconstructSettings,
@@ -70,14 +85,7 @@ def correction_of(
     """The corrections that the settings ask for; ctfs by section of the stack."""
     if settings.ctf == "none":
         return None
-    known = [None if ctfs is None else ctfs[int(section)] for section in alignment.sections]
-    found = tuple(ctf for ctf in known if ctf is not None)
-    if len(found) < len(known):
-        missing = [view for view, ctf in enumerate(known) if ctf is None]
-        raise UserError(
-            f"ctf {settings.ctf} needs the CTF of every tilt; it isn't known of "
-            f"{named_views(alignment, missing)}"
-        )
+    found = ctfs_of(alignment, settings, ctfs)
     pixel_size = alignment.pixel_size
     spacing = sampling.spacing[0] * pixel_size, sampling.spacing[1] * pixel_size
     strips = tuple(

@@ -1,6 +1,6 @@
 """What every view's spectrum is multiplied with, but for the CTF: ramp, overlap, dose, weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vitreous.errors import UserError
 from vitreous.kernels.dose import critical_dose
+from vitreous.reconstruct.deconvolution import deconvolution
 from vitreous.reconstruct.inversion import Inversion, inversion_of
 from vitreous.reconstruct.sampling import Sampling, Spectrum
 from vitreous.reconstruct.settings import ReconstructSettings
@@ -17,6 +18,7 @@ from vitreous.records.ctf import Ctf
 from vitreous.records.tilt_series import named_tilt
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +28,8 @@ class Filters:
     across (n, 2): unit vectors (x, y) across the tilt axis; tables (n, indices): factors at
     frequencies 0, step, 2 step ... cycles/px along them. rotations (n, 3, 3) and object_px (x, y)
     where tilts are weighed by their overlap; doses (n,) and critical (y, x // 2 + 1), e/A^2, where
-    by their dose; inversion where they are divided by the point spread.
+    by their dose; inversion where they are divided by the point spread;
+    deconvolved: a view's factor (y, x // 2 + 1), where filtered for the eye.
     """
 
     across: Array
@@ -38,6 +41,7 @@ class Filters:
     doses: Array | None
     critical: Array | None
     inversion: Inversion | None = None
+    deconvolved: Callable[[int], Floats] | None = None
 
     def weigh(self, view: int, spectrum: Spectrum, *, as_coefficients: bool) -> None:
         """Multiply a spectrum in place; as_coefficients: what comes of it are the B-spline's."""
@@ -51,12 +55,15 @@ class Filters:
             spectrum /= self.inversion.divisor(view)
         if self.doses is not None and self.critical is not None:
             spectrum *= np.exp(-self.doses[view] / (2 * self.critical)).astype(np.float32)
+        if self.deconvolved is not None:
+            spectrum *= self.deconvolved(view)
 
     def gain(self, view: int) -> float:
         """The factor of the image's mean."""
         overlapping = 1 if self.rotations is None else len(self.rotations)
         divisor = self.inversion.mean_divisor(view) if self.inversion else overlapping
-        return float(self.tables[view, 0].astype(np.float32)) / divisor
+        factor = 1.0 if self.deconvolved is None else float(self.deconvolved(view)[0, 0])
+        return float(self.tables[view, 0].astype(np.float32)) * factor / divisor
 
     def _slopes(self, view: int, rows: int) -> Array:
         """(n, 2): how far out of each view's plane this view's lies, per index (x, y).
@@ -101,8 +108,20 @@ def filters_of(
         before = _doses_of(alignment, doses)
         critical = critical_dose(np.hypot(*sampling.frequencies(alignment.pixel_size)), voltage_kv)
     inversion = inversion_of(
-        alignment, settings, view_weights(alignment, settings), ctfs, before, voltage_kv, sampling
+        alignment,
+        settings,
+        view_weights(alignment, settings),
+        None if settings.ctf == "none" else ctfs,
+        before,
+        voltage_kv,
+        sampling,
     )
+    kx, ky = sampling.frequencies(alignment.pixel_size)
+
+    def deconvolved(view: int) -> Floats:
+        assert ctfs is not None
+        return deconvolution(ctfs[view], settings, kx, ky)
+
     if inversion:
         factors = view_weights(alignment, settings) * inversion.grey_scale
     return Filters(
@@ -116,6 +135,7 @@ def filters_of(
         doses=before,
         critical=critical,
         inversion=inversion,
+        deconvolved=deconvolved if settings.deconvolve else None,
     )
 
 

@@ -11,7 +11,7 @@ from vitreous.errors import UserError
 from vitreous.kernels import fourier
 from vitreous.kernels.cpu.resample import BORDER
 from vitreous.kernels.shear import Fade
-from vitreous.reconstruct.corrected import Correction, correction_of
+from vitreous.reconstruct.corrected import Correction, correction_of, ctfs_of
 from vitreous.reconstruct.filters import Filters, filters_of, named_views
 from vitreous.reconstruct.sampling import Sampling, sampling_of
 from vitreous.reconstruct.settings import ReconstructSettings
@@ -101,7 +101,7 @@ def prepare(
     correction = correction_of(alignment, settings, sampling, ctfs)
     voltage = correction.voltage_kv if correction else _voltage(ctfs)
     filters = filters_of(
-        alignment, settings, sampling, doses, voltage, correction.ctfs if correction else None
+        alignment, settings, sampling, doses, voltage, _known(alignment, settings, ctfs)
     )
     iterative = settings.method != "wbp"
     fade = fade_of(sampling, settings)
@@ -179,6 +179,13 @@ def _coefficients(
     if sampling.frame is None:
         values = np.pad(values, ((0, 1), (0, 1)), mode="edge")
     return fourier.coefficients(values, BORDER)
+
+
+def _known(
+    alignment: Alignment, settings: ReconstructSettings, ctfs: Sequence[Ctf | None] | None
+) -> tuple[Ctf, ...] | None:
+    """The CTFs by view, where they count."""
+    return ctfs_of(alignment, settings, ctfs) if settings.needs_ctf else None
 
 
 def _voltage(ctfs: Sequence[Ctf | None] | None) -> float:

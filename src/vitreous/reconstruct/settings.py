@@ -143,6 +143,24 @@ class ReconstructSettings(BaseModel):
         ),
     ] = 10.0
 
+    deconvolve: Annotated[
+        bool,
+        Field(
+            description="Filter the volume for the eye: contrast back, noise away, by each tilt's "
+            "CTF and an assumed SNR. Not for averaging."
+        ),
+    ] = False
+    deconvolve_strength: Annotated[
+        float, Field(description="The SNR assumed at low frequencies: 1000 to this power.")
+    ] = 1.0
+    deconvolve_falloff: Annotated[
+        float,
+        Field(ge=0, description="How fast it falls: by e over a frequency of 1/(200 A) at 1."),
+    ] = 1.0
+    deconvolve_highpass: Annotated[
+        float, Field(ge=0, description="Periods longer than this fade away, angstrom; 0: none.")
+    ] = 1000.0
+
     # -- weighted back-projection -----------------------------------------------------------------
     method: Annotated[
         Literal["wbp", "sirt", "os-sart"],
@@ -263,6 +281,11 @@ class ReconstructSettings(BaseModel):
             raise ValueError("taper_distance and taper_falloff are for wbp")
         if self.weighting != "ramp" and self.flat_fraction:
             raise ValueError(f"flat_fraction changes the ramp, not '{self.weighting}': give one")
+        inverted = self.weighting == "wiener" and self.ctf != "none"
+        if self.deconvolve and (inverted or self.ctf == "wiener"):
+            raise ValueError(
+                "deconvolve divides by the CTF: use ctf none, multiply or flip with it"
+            )
         if self.weighting == "wiener" and self.ctf == "wiener":
             raise ValueError(
                 "weighting wiener divides by the CTF already: use ctf multiply with it"
@@ -275,3 +298,8 @@ class ReconstructSettings(BaseModel):
                 f"{self.density_neighbours} density_neighbours"
             )
         return self
+
+    @property
+    def needs_ctf(self) -> bool:
+        """Whether the CTF of every tilt has to be known."""
+        return self.ctf != "none" or self.deconvolve
