@@ -106,7 +106,7 @@ def visible(tilted: TiltedParticles, settings: BoxSettings) -> NDArray[np.bool_]
 def _inside(
     seen: Array, tilted: TiltedParticles, section: int, settings: BoxSettings
 ) -> NDArray[np.bool_]:
-    margin = settings.size * settings.binning / 2
+    margin = settings.reach
     size = np.array(tilted.alignment.image_size)
     inside = np.all((seen > margin) & (seen < size - margin), axis=-1)
     shown = tilted.particles.visible
@@ -145,11 +145,14 @@ def centred_turns(seen: Array, corners: NDArray[np.intp], settings: BoxSettings)
     return turns
 
 
-def circle(size: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """(window, beyond) of a box: 1 inside its circle, fading to 0 at it; what lies beyond it."""
+def circle(size: int, reach: int | None = None) -> tuple[Floats, NDArray[np.bool_]]:
+    """(window, beyond) of a box: 1 inside its circle, fading to 0 at it; what lies beyond it.
+
+    reach: radius of the circle; None: the inscribed one.
+    """
     y, x = np.ogrid[:size, :size]
     distance = np.hypot(x - size // 2, y - size // 2)
-    reach = size // 2
+    reach = size // 2 if reach is None else reach
     window = np.clip((reach - distance) / EDGE, 0, 1)
     return (0.5 - 0.5 * np.cos(np.pi * window)).astype(np.float32), distance > reach
 

@@ -1,6 +1,6 @@
 """What the microscope does to the particles of one tilt: transfer, dose, and the noise's colour."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,14 @@ class Optics:
     """What one tilt does to all its particles, on (size, size // 2 + 1) frequencies.
 
     phase (radians) at the origin's height, per_defocus (radians/A), amplitude of the transfer;
+    inside: frequencies that aren't left out;
     whitening: a factor of data and weights, None without.
     """
 
     phase: Floats
     per_defocus: Floats
     amplitude: Floats
+    inside: NDArray[np.bool_]
     radius: int
     hand: int
     whitening: Floats | None = None
@@ -42,16 +44,19 @@ class Optics:
         known = tilted.ctfs[section]
         voltage_kv = USUAL_KV if known is None else known.voltage_kv
         left = _left_by_dose(tilted, section, distance * step, voltage_kv)
-        inside = (left > settings.cutoff) & (distance <= size / 2)
+        inside = np.ones(left.shape, bool)
+        if settings.cutoff is not None:
+            inside = (left > settings.cutoff) & (distance <= size / 2)
         radius = 1 + int(np.flatnonzero(inside[0]).max(initial=0))
         if not settings.ctf or known is None:
             flat = np.zeros(distance.shape, np.float32)
-            return cls(np.full_like(flat, np.pi / 2), flat, np.ones_like(flat), radius, 1)
+            return cls(np.full_like(flat, np.pi / 2), flat, np.ones_like(flat), inside, radius, 1)
         damping = known.scale * np.exp(-known.b_factor / 4 * (distance * step) ** 2)
         return cls(
             phase(known, steps_x * step, steps_y * step).astype(np.float32),
             phase_per_defocus(known.voltage_kv, (distance * step) ** 2).astype(np.float32),
             np.where(inside, left * damping, 0).astype(np.float32),
+            inside,
             radius,
             known.hand,
         )
@@ -82,8 +87,9 @@ class Optics:
     def bare(self) -> "Optics":
         """The same frequencies, as they are."""
         flat = np.zeros_like(self.amplitude)
-        inside = (self.amplitude > 0).astype(np.float32)
-        return Optics(np.full_like(flat, np.pi / 2), flat, inside, self.radius, self.hand)
+        as_they_are = self.inside.astype(np.float32)
+        right_angle = np.full_like(flat, np.pi / 2)
+        return replace(self, phase=right_angle, per_defocus=flat, amplitude=as_they_are)
 
     def whitened(self, image: Floats, settings: BoxSettings) -> "Optics":
         """The same with the whitening of the image's noise, found from its power spectrum."""
@@ -93,7 +99,7 @@ class Optics:
         factor = np.interp(radius / settings.padding, np.arange(len(profile)), profile).astype(
             np.float32
         )
-        return Optics(self.phase, self.per_defocus, self.amplitude, self.radius, self.hand, factor)
+        return replace(self, whitening=factor)
 
 
 def _pairs(values: Spectra) -> Floats:

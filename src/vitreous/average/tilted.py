@@ -48,8 +48,10 @@ class BoxSettings:
     """How boxes are cut: their size in binned pixels, the binning, and what is done to them.
 
     padding: the transform is that of a box so many times as wide, 0 outside. cutoff: frequencies of
-    which the dose leaves less than this share are left out. circle: fade the box outside its
-    inscribed circle. ctf: with transfer and dose, else images as they are.
+    which the dose leaves less than this share are left out, and the corners; None: nothing is.
+    circle: fade the box outside its inscribed circle. ctf: with transfer and dose, else images as
+    they are. margin: unbinned pixels that a particle must be away from an image's edge; None: half
+    the box.
     """
 
     size: int
@@ -59,7 +61,13 @@ class BoxSettings:
     circle: bool = True
     whiten: bool = False
     invert: bool = True
-    cutoff: float = 0.01
+    cutoff: float | None = 0.01
+    margin: float | None = None
+
+    @property
+    def reach(self) -> float:
+        """Unbinned pixels that must lie between a particle's centre and the image's edge."""
+        return self.size * self.binning / 2 if self.margin is None else self.margin
 
     @property
     def unbinned(self) -> int:

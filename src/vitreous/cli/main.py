@@ -35,6 +35,7 @@ COMMANDS = {
     "ctf": "Estimate the contrast transfer of a tilt series or of images.",
     "align": "Align a raw tilt series without markers.",
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
+    "extract": "Cut particles out of tilt series: stacks of tilts, or volumes with weights.",
     "average": "Average the particles of tilt series into a map, with half maps and FSC.",
     "reproject": "Project a volume into the tilts of an alignment.",
     "convert": "Convert alignments between programs, volumes between modes and axis orders.",

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 PROGRAMS = {
     "tomo_reconstruct_tomogram": "vitreous.faces.relion_tomogram",
     "tomo_reconstruct_particle": "vitreous.faces.relion_particle",
+    "tomo_subtomo": "vitreous.faces.relion_subtomo",
 }
 """Program -> module, whose `run(words, control)` does what a command line says."""
 

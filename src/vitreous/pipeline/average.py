@@ -21,7 +21,7 @@ from vitreous.formats.star import Table
 from vitreous.kernels.fsc import ShellCorrelation, fourier_shell_correlation
 from vitreous.kernels.machine import use_threads
 from vitreous.pipeline.manifests import holds, write_manifest
-from vitreous.pipeline.particle_sources import Sources, opened
+from vitreous.pipeline.particle_sources import Sources, opened, require_half_sets
 from vitreous.pipeline.particle_sums import Team, making_of, remove_temp, summed, team_for
 from vitreous.pipeline.tomogram_set import make_folder, require_room
 from vitreous.records.progress import Progress, ignore_progress
@@ -77,6 +77,7 @@ def average(
     """
     make_folder(folder)
     sources = opened(files, settings)
+    require_half_sets(sources)
     settings = sources.settings
     manifest = folder / "average.json"
     making = replace(making_of(sources, settings), settings=settings.model_dump())

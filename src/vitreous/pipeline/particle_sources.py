@@ -46,7 +46,9 @@ class Source:
     particles: Particles
     stack_files: StackFiles | None
     views: int
+    section_count: int
     image_size: tuple[int, int]
+    pixel_size: float
     left_out: dict[int, str]
 
     def opened(self, settings: AverageSettings) -> TiltedParticles:
@@ -80,17 +82,24 @@ class Sources:
         return {row: why for source in self.each for row, why in source.left_out.items()}
 
 
-def opened(files: OptimisationSet, settings: AverageSettings) -> Sources:
-    """Read particles and tomograms; what doesn't fit is told before any work begins."""
+def opened(
+    files: OptimisationSet, settings: AverageSettings, *, margin: float | None = None
+) -> Sources:
+    """Read particles and tomograms; what doesn't fit is told before any work begins.
+
+    margin: unbinned pixels that a particle must be away from an image's edge; None: half the box.
+    """
     symmetry_group(settings)
     particle_set = read_particle_set(files.particles)
     settings = fitting(settings, particle_set)
     names = particle_set.tomograms
     tomograms = read_tomograms(files.tomograms, names)
     trajectories = None if files.trajectories is None else Trajectories(files.trajectories)
-    each = tuple(_source(tomogram, particle_set, trajectories, settings) for tomogram in tomograms)
+    each = tuple(
+        _source(tomogram, particle_set, trajectories, settings, margin) for tomogram in tomograms
+    )
     sources = Sources(files, particle_set, settings, each, _pixel_size(each[0].tomogram))
-    _require_sound(sources, settings)
+    _require_seen(sources, settings)
     return sources
 
 
@@ -99,6 +108,7 @@ def _source(
     particle_set: ParticleSet,
     trajectories: Trajectories | None,
     settings: AverageSettings,
+    margin: float | None,
 ) -> Source:
     """The particles of a tomogram; those that no tilt shows are left out."""
     if tomogram.size is None:
@@ -117,11 +127,20 @@ def _source(
     tracks = None if trajectories is None else trajectories.of(particles, sections, total)
     particles = replace(particles, visible=shown, tracks=tracks)
     tilted = replace(tilted, particles=particles)
-    seen = visible(tilted, box_settings(settings)).any(0)
+    seen = visible(tilted, replace(box_settings(settings), margin=margin)).any(0)
     lost = {int(row): "no tilt shows the whole box" for row in particles.rows[~seen]}
     kept = particles.chosen(np.flatnonzero(seen))
     alignment = tilted.alignment
-    return Source(tomogram, kept, files, len(alignment), alignment.image_size, lost)
+    return Source(
+        tomogram,
+        kept,
+        files,
+        len(alignment),
+        alignment.section_count,
+        alignment.image_size,
+        pixel_size,
+        lost,
+    )
 
 
 def _tilted(
@@ -226,16 +245,19 @@ def _require_optics(particle_set: ParticleSet, tomogram: Tomogram, pixel_size: f
                 )
 
 
-def _require_sound(sources: Sources, settings: AverageSettings) -> None:
+def _require_seen(sources: Sources, settings: AverageSettings) -> None:
     if not sources.count:
         raise UserError(
             f"no particle of {sources.files.particles} is seen: in no tilt a box of "
             f"{settings.box} px at bin {settings.binning:g} fits round any of them"
         )
-    if sources.has_half_sets:
-        for half in (1, 2):
-            if not any((source.particles.half_sets == half).any() for source in sources.each):
-                raise UserError(
-                    f"{sources.files.particles}: half set {half} (rlnRandomSubset) is empty: "
-                    "divide the particles again, or take the column away"
-                )
+
+
+def require_half_sets(sources: Sources) -> None:
+    """Raise a `UserError` where particles are divided into half sets of which one is empty."""
+    for half in (1, 2) if sources.has_half_sets else ():
+        if not any((source.particles.half_sets == half).any() for source in sources.each):
+            raise UserError(
+                f"{sources.files.particles}: half set {half} (rlnRandomSubset) is empty: "
+                "divide the particles again, or take the column away"
+            )
