@@ -127,8 +127,20 @@ def test_all_that_lacks_is_said_at_once(tmp_path):
     assert "rlnTomoFrameCount is 7, but there are 5 tilts" in said
     assert "of the size only rlnTomoSizeX is given" in said
     assert said.endswith(
-        "with --noctf. Align the series first. Half sets need images of even and odd frames."
+        "(--noctf). Align the series first. Half sets need images of even and odd frames."
     )
+
+
+def test_angles_do_where_matrices_have_no_size(shared):
+    """A set of RELION's own tests has both, and no size."""
+    path = shared / "data" / "parsers" / "star" / "relion__220728_TS_01.star__commit_32529b58_"
+
+    with pytest.raises(FormatError) as caught:
+        require_columns(read_tomogram(path), ctf=True, halves=False)
+
+    assert "its tilts have no" not in str(caught.value)
+    assert "rlnTomoSizeX" not in str(caught.value)
+    assert "Give the set, not the table of one series" in str(caught.value)
 
 
 @pytest.mark.parametrize("columns", [("rlnDefocusU",), ("rlnMicrographNameEven",)])

@@ -25,7 +25,9 @@ def require_columns(tomogram: Tomogram, *, ctf: bool, halves: bool) -> None:
     without = [*of_tilts, *of_set]
     hints = []
     if any(label in (*relion_ctf.DEFOCUS, *relion_ctf.OPTICS) for label in without):
-        hints.append("Without a CTF it can be made with --noctf.")
+        hints.append("Or do without the CTF (--noctf).")
+    if of_set and not tomogram.row:
+        hints.append("Give the set, not the table of one series.")
     if any(label in (*ANGLES, *SHIFTS) for label in without):
         hints.append("Align the series first.")
     if any(label in (relion_images.COLUMNS["even"], relion_images.COLUMNS["odd"])
@@ -40,10 +42,7 @@ def lacking_in_tilts(tomogram: Tomogram, ctf: bool, halves: bool) -> list[str]:
     """Columns that the table of tilts should have."""
     table = tomogram.tilts
     needed: list[str] = []
-    if not any(label in table for label in MATRIX):
-        needed += [*ANGLES, *SHIFTS]
-    else:
-        needed += MATRIX[:3]
+    needed += MATRIX[:3] if has_matrices_alone(tomogram) else [*ANGLES, *SHIFTS]
     if halves:
         needed += [relion_images.COLUMNS["even"], relion_images.COLUMNS["odd"]]
     elif relion_images.STACK not in tomogram.row:
@@ -55,9 +54,15 @@ def lacking_in_tilts(tomogram: Tomogram, ctf: bool, halves: bool) -> list[str]:
 
 def lacking_in_row(tomogram: Tomogram, ctf: bool) -> list[str]:
     """Columns that the set should have; matrices need the size that they are for."""
-    by_matrix = any(label in tomogram.tilts for label in MATRIX)
-    needed = [*(SIZE if by_matrix else ()), *(relion_ctf.OPTICS if ctf else ())]
+    needed = [*(SIZE if has_matrices_alone(tomogram) else ()), *(relion_ctf.OPTICS if ctf else ())]
     return _absent(needed, tomogram.row)
+
+
+def has_matrices_alone(tomogram: Tomogram) -> bool:
+    """Whether the views are matrices, not also angles and shifts."""
+    table = tomogram.tilts
+    has_angles = all(label in table for label in (*ANGLES, *SHIFTS))
+    return not has_angles and any(label in table for label in MATRIX)
 
 
 def inconsistent(tomogram: Tomogram) -> list[str]:
