@@ -2,6 +2,9 @@
 
 import json
 import resource
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,6 +195,21 @@ def test_a_damaged_chunk_is_named(tmp_path, values):
         open_ome_zarr(path).block(slice(0, 1), slice(0, 1))
 
 
+def test_a_damaged_chunk_among_many_leaves_nothing_under_way(tmp_path, rng):
+    """Another process: what zarr complains of, it does at the end."""
+    path = written(tmp_path / "a.zarr", rng.normal(size=(130, 260, 260)).astype(np.float32))
+    (path / "0" / "0" / "0" / "0").write_bytes(b"damaged")
+    command = Path(sys.executable).with_name("vitreous")
+
+    words = [command, "-q", "convert", path, tmp_path / "b.mrc"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"error: {path}: the Zarr store can't be read")
+    assert len(ended.stderr.splitlines()) == 1
+    assert not (tmp_path / "b.mrc").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -228,7 +246,9 @@ def test_memory_stays_far_below_the_volume(tmp_path):
     with MrcWriter(tmp_path / "a.mrc", side, 5.0) as writer:
         for z in range(side[0]):
             writer.write((z, 0, 0), np.full((1, *side[1:]), z, np.float32))
-    convert_volume(tmp_path / "a.mrc", tmp_path / "warm.mrc", mode="int8")
+    with MrcWriter(tmp_path / "small.mrc", (4, 4, 4), 5.0) as writer:
+        writer.write((0, 0, 0), np.zeros((4, 4, 4), np.float32))
+    convert_volume(tmp_path / "small.mrc", tmp_path / "small.zarr")  # loads the libraries
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     convert_volume(tmp_path / "a.mrc", tmp_path / "a.zarr")

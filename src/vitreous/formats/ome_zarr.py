@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from pathlib import Path
 from types import TracebackType
@@ -110,10 +110,14 @@ class OmeZarrVolume:
 
     def block(self, sections: slice, rows: slice) -> NDArray[np.generic]:
         """Voxels (sections, rows, x)."""
-        place: tuple[int | slice, ...] = (0,) * (self._array.ndim - 3) + (sections, rows)
+        nz, ny, nx = self.shape
+        z, y = sections.indices(nz)[:2], rows.indices(ny)[:2]
+        first: tuple[int | slice, ...] = (0,) * (self._array.ndim - 3)
+        found = np.empty((z[1] - z[0], y[1] - y[0], nx), self.dtype)
         with _reading(self.path):
-            found = np.asarray(self._array[place])
-        return found.astype(self.dtype, copy=False)
+            for there, here in _by_chunks((z, y, (0, nx)), self._array.chunks[-3:]):
+                found[here] = self._array[first + there]
+        return found
 
     def close(self) -> None:
         """Nothing stays open between reads."""
@@ -223,6 +227,28 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _by_chunks(
+    place: Sequence[tuple[int, int]], chunks: Sequence[int]
+) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """(place in the array, place in the block) of each chunk's part in a block.
+
+    place: (first, last + 1) along each axis. Of many chunks at once zarr leaves some under way
+    where one fails, and complains when the program ends.
+    """
+    parts = []
+    for (first, last), chunk in zip(place, chunks, strict=True):
+        edges = [first, *range((first // chunk + 1) * chunk, last, chunk), last]
+        parts.append([(a, b) for a, b in pairwise(edges) if b > a])
+    for part in product(*parts):
+        there = tuple(slice(a, b) for a, b in part)
+        yield (
+            there,
+            tuple(
+                slice(a - first, b - first) for (a, b), (first, _) in zip(part, place, strict=True)
+            ),
+        )
+
+
 # -- writing --------------------------------------------------------------------------------------
 
 
@@ -266,9 +292,10 @@ class OmeZarrWriter:
 
     def write(self, corner: tuple[int, int, int], block: NDArray[Any]) -> None:
         """Write a block (z, y, x) whose first voxel is `corner` (z, y, x)."""
-        place = tuple(slice(at, at + n) for at, n in zip(corner, block.shape, strict=True))
+        place = [(at, at + n) for at, n in zip(corner, block.shape, strict=True)]
         with self._lock:
-            self._finest[place] = as_stored(block, self.dtype)
+            for there, here in _by_chunks(place, self._finest.chunks):
+                self._finest[there] = as_stored(block[here], self.dtype)
             self._written += block.size
 
     def __exit__(
