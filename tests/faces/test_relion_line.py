@@ -1,6 +1,7 @@
 """RELION's command lines: grammar, programs' names, job.star, what the scheduler is told."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,16 @@ def test_a_programs_name_is_taken_with_and_without_relion_and_mpi(name, capsys):
 def test_programs_that_are_not_known_are_told():
     with pytest.raises(UserError, match=r"relion_tomo_reconstruct_tomo isn't .* Is it tomo_recon"):
         run(["relion_tomo_reconstruct_tomo"])
+
+
+def test_the_lines_of_the_docs_are_understood():
+    page = Path(__file__).resolve().parents[2] / "docs" / "relion.md"
+    lines = re.findall(r"^vitreous relion (?:relion_)?tomo_reconstruct_tomogram (.*)$",
+                       page.read_text(), re.MULTILINE)  # fmt: skip
+
+    assert len(lines) >= 3
+    for line in lines:
+        parsed(line)
 
 
 # -- which version's defaults ---------------------------------------------------------------------

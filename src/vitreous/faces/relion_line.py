@@ -1,8 +1,8 @@
 """The grammar of RELION's command lines, and their help.
 
 A name is '--' and letters; the word after it is its value, whatever it looks like, unless it is a
-switch; of an option given twice the first counts. RELION passes over a number that it can't read:
-here that is an error, as is a name that the program doesn't know.
+switch; of an option given twice the first counts. A name that the program doesn't know, and a
+number that can't be read, are errors.
 """
 
 import difflib
