@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vitreous.errors import UserError
-from vitreous.kernels.fsc import ShellCorrelation, fourier_shell_correlation
+from vitreous.kernels.fsc import ShellCorrelation, correlation_of_boxes, fourier_shell_correlation
 
 
 def correlate_slowly(one, other, shells):
@@ -73,3 +73,30 @@ def test_the_resolution_is_where_the_curve_first_falls_below(curve, threshold, r
         assert found.resolution(threshold) is None
     else:
         assert found.resolution(threshold) == pytest.approx(resolution)
+
+
+def test_boxes_tell_what_the_volume_tells(rng):
+    white = np.fft.rfftn(rng.normal(size=(32, 64, 64)))
+    kz, ky, kx = np.meshgrid(
+        np.fft.fftfreq(32), np.fft.fftfreq(64), np.fft.rfftfreq(64), indexing="ij"
+    )
+    signal = np.fft.irfftn(
+        white * np.exp(-((kx**2 + ky**2 + kz**2) / 0.02)), s=(32, 64, 64), axes=(0, 1, 2)
+    )
+    one, other = (signal / signal.std() + rng.normal(size=signal.shape) for _ in range(2))
+    parts = [(slice(None), slice(y, y + 32), slice(x, x + 32)) for y in (0, 32) for x in (0, 32)]
+
+    whole = fourier_shell_correlation(one, other, 2.0, shells=17)
+    boxes = correlation_of_boxes(((one[part], other[part] + 5) for part in parts), 2.0)
+
+    np.testing.assert_array_equal(boxes.frequency, whole.frequency)
+    beside = np.stack([np.roll(whole.correlation, by) for by in (-1, 0, 1)])[:, 2:-1]
+    found = boxes.correlation[2:-1]  # fading edges blur by a shell
+    assert (found > beside.min(0) - 0.05).all()
+    assert (found < beside.max(0) + 0.05).all()
+    assert boxes.resolution(0.3) == pytest.approx(whole.resolution(0.3), rel=0.1)
+
+
+def test_no_boxes_are_refused():
+    with pytest.raises(UserError, match="no boxes"):
+        correlation_of_boxes([], 2.0)

@@ -44,6 +44,10 @@ def reconstruct(
 
     if not is_ome_zarr(output):
         require_no_folder(output)
+    if settings.half_sets == "frames":
+        from vitreous.pipeline.half_sets import halves_beside
+
+        halves_beside(stack)  # before hours are spent on the whole
     require_apart(
         output, stack, given.alignment, given.angles, given.x_tilts, mask, transfer.ctf_file
     )
@@ -74,3 +78,19 @@ def reconstruct(
             share=computing.share(),
             progress=progress,
         )
+    if settings.half_sets != "none":
+        from vitreous.pipeline.half_sets import write_half_sets
+
+        with progress_bar(f"half sets of {stack.name}") as progress:
+            write_half_sets(
+                images,
+                stack,
+                alignment,
+                settings,
+                output,
+                ctfs=found.ctfs,
+                doses=found.doses,
+                mask=support,
+                share=computing.share(),
+                progress=progress,
+            )

@@ -6,6 +6,7 @@ Harauz & van Heel 1986. A mask makes the halves alike by its own shape; Chen et 
 much, by halves whose phases beyond some frequency are random, and take it off.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +61,6 @@ def fourier_shell_correlation(
     shells: how many from 0 to Nyquist, both included; by default as many as Fourier pixels of the
     longest side. mask (z, y, x): both volumes are multiplied by it, so its edge should be soft.
     """
-    from scipy import fft
-
-    from vitreous.kernels.cpu.shells import shell_products
-
     shapes = {one.shape, other.shape} | ({mask.shape} if mask is not None else set())
     if len(shapes) > 1:
         raise UserError(
@@ -71,13 +68,64 @@ def fourier_shell_correlation(
             + ", ".join(" x ".join(map(str, shape[::-1])) for shape in sorted(shapes))
         )
     shells = shells or max(one.shape) // 2 + 1
-    width = 0.5 / max(shells - 1, 1)
+    return _curve(_products(one, other, shells, mask, threads), voxel_size)
+
+
+def correlation_of_boxes(
+    boxes: Iterable[tuple[NDArray[Any], NDArray[Any]]], voxel_size: float, *, threads: int = 1
+) -> ShellCorrelation:
+    """The curve of two volumes that come in pairs of boxes (z, y, x), all of one shape.
+
+    Sums run over all boxes; each goes down to its mean at the edges, a raised cosine over an eighth
+    of its size. So volumes need not fit into memory, and shells are as wide as a box has them.
+    """
+    sums: Array | None = None
+    for one, other in boxes:
+        window = _fading(one.shape)
+        pair = [(box - box.mean(dtype=np.float64)).astype(np.float32) for box in (one, other)]
+        found = _products(pair[0], pair[1], max(one.shape) // 2 + 1, window, threads)
+        sums = found if sums is None else sums + found
+    if sums is None:
+        raise UserError("there are no boxes to correlate")
+    return _curve(sums, voxel_size)
+
+
+def _fading(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """(z, y, x): 1 in the middle, a raised cosine over an eighth of each side's ends."""
+    window = np.ones(shape, np.float32)
+    for axis, n in enumerate(shape):
+        edge = np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5
+        rise = 0.5 - 0.5 * np.cos(np.pi * np.minimum(edge / max(n / 8, 0.5), 1))
+        window *= rise.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+    return window
+
+
+def _products(
+    one: NDArray[Any],
+    other: NDArray[Any],
+    shells: int,
+    mask: NDArray[Any] | None,
+    threads: int,
+) -> Array:
+    """(shells, 4) as `shell_products` has them, of shells up to Nyquist."""
+    from scipy import fft
+
+    from vitreous.kernels.cpu.shells import shell_products
+
     spectra = []
     for volume in (one, other):
         seen = np.array(volume, np.float32) if mask is None else (volume * mask).astype(np.float32)
         spectra.append(fft.rfftn(seen, workers=threads, overwrite_x=True))
         del seen
-    sums = shell_products(spectra[0], spectra[1], one.shape[2], width, shells)
+    width = 0.5 / max(shells - 1, 1)
+    found: Array = shell_products(spectra[0], spectra[1], one.shape[2], width, shells)
+    return found
+
+
+def _curve(sums: Array, voxel_size: float) -> ShellCorrelation:
+    """The correlation of summed products."""
+    shells = len(sums)
+    width = 0.5 / max(shells - 1, 1)
     power = np.sqrt(sums[:, 1] * sums[:, 2])
     correlation = np.divide(sums[:, 0], power, out=np.zeros(shells), where=power > 0)
     return ShellCorrelation(np.arange(shells) * width / voxel_size, correlation, sums[:, 3])

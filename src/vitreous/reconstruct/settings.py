@@ -69,6 +69,14 @@ class ReconstructSettings(BaseModel):
         Field(description="Use all tilts, or every other one in order of angle."),
     ] = "all"
 
+    half_sets: Annotated[
+        Literal["none", "tilts", "frames"],
+        Field(
+            description="Make tomograms of two independent halves, too, and their Fourier shell "
+            "correlation: every other tilt, or even and odd frames (NAME_EVN, NAME_ODD)."
+        ),
+    ] = "none"
+
     # -- grey values of the images --------------------------------------------------------------
     log_base: Annotated[
         float | None,
