@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 from vitreous.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from vitreous.ctf.optics import Optics as Optics
+    from vitreous.ctf.series import SeriesCtf as SeriesCtf
+    from vitreous.ctf.series import estimate_series as estimate_series
+    from vitreous.ctf.settings import CtfSettings as CtfSettings
     from vitreous.formats.alignments import read_alignment as read_alignment
     from vitreous.formats.alignments import write_alignment as write_alignment
     from vitreous.formats.images import open_images as open_images
@@ -40,12 +44,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "Alignment": "vitreous.records.alignment",
     "ArrayStack": "vitreous.records.images",
+    "CtfSettings": "vitreous.ctf.settings",
     "Exposure": "vitreous.records.motion",
     "Grid": "vitreous.records.volume",
     "Motion": "vitreous.records.motion",
     "MotionSettings": "vitreous.motion.settings",
+    "Optics": "vitreous.ctf.optics",
     "ReconstructSettings": "vitreous.reconstruct.settings",
     "Reconstruction": "vitreous.reconstruct.tomogram",
+    "SeriesCtf": "vitreous.ctf.series",
     "ShellCorrelation": "vitreous.kernels.fsc",
     "SimulateSettings": "vitreous.simulate.settings",
     "SimulatedSeries": "vitreous.simulate.series",
@@ -55,6 +62,7 @@ _HOMES = {
     "Volume": "vitreous.records.volume",
     "alignment_from_angles": "vitreous.records.alignment",
     "correct_motion": "vitreous.motion.movie",
+    "estimate_series": "vitreous.ctf.series",
     "facts_of": "vitreous.records.images",
     "fourier_shell_correlation": "vitreous.kernels.fsc",
     "open_images": "vitreous.formats.images",
@@ -70,12 +78,15 @@ _HOMES = {
 __all__ = [
     "Alignment",
     "ArrayStack",
+    "CtfSettings",
     "Exposure",
     "Grid",
     "Motion",
     "MotionSettings",
+    "Optics",
     "ReconstructSettings",
     "Reconstruction",
+    "SeriesCtf",
     "ShellCorrelation",
     "SimulateSettings",
     "SimulatedSeries",
@@ -85,6 +96,7 @@ __all__ = [
     "Volume",
     "alignment_from_angles",
     "correct_motion",
+    "estimate_series",
     "facts_of",
     "fourier_shell_correlation",
     "open_images",

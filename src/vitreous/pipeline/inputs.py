@@ -138,6 +138,14 @@ class SeriesInput(MicroscopeInput, MovieInput, AlignmentFacts):
             "STAR, Warp .xml, EMAN2 .json. Default: found from the images."
         ),
     ] = None
+    estimate_ctf: Annotated[
+        bool | None,
+        Field(
+            description="Estimate the contrast transfer of the aligned tilts. Default: of series "
+            "begun with movies; of stacks that we align where voltage, --cs and "
+            "--amplitude-contrast are known."
+        ),
+    ] = None
 
     def with_alignment(self, alignment: Path) -> AlignmentInput:
         """The same with an alignment at hand."""

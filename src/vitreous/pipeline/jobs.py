@@ -7,6 +7,9 @@ from pathlib import Path
 from vitreous.align.settings import AlignSettings
 from vitreous.ctf.settings import CtfSettings
 from vitreous.errors import UserError, VitreousError
+from vitreous.formats.beside import mdoc_beside
+from vitreous.formats.images import image_facts
+from vitreous.formats.mdoc import read_mdoc
 from vitreous.formats.movie_settings import MovieSettings
 from vitreous.motion.gain_settings import GainSettings
 from vitreous.motion.settings import MotionSettings
@@ -18,6 +21,7 @@ from vitreous.pipeline.project_file import ProjectFile, SeriesSettings
 from vitreous.pipeline.session import Files, Session, session_for, shared_movies
 from vitreous.reconstruct.settings import ReconstructSettings
 
+FEWEST_PIXELS = 4.0  # of the longest period of rings
 ALIGNMENTS = (".xf", ".aln", ".star", ".xml", ".json", ".tlt")
 
 
@@ -31,7 +35,6 @@ class MovieJob:
     gain: GainSettings
     motion: MotionSettings
     newstack: NewstackSettings
-    ctf: CtfSettings
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -43,7 +46,8 @@ class MovieJob:
 class Job:
     """One series to be run; a worker process takes it as it is.
 
-    movies: what its stack is made of; then `source` has the stack where it will lie.
+    movies: what its stack is made of; then `source` has the stack where it will lie. ctf: None
+    where the contrast transfer isn't estimated.
     """
 
     project: Path
@@ -52,6 +56,7 @@ class Job:
     align: AlignSettings
     reconstruct: ReconstructSettings
     movies: MovieJob | None = None
+    ctf: CtfSettings | None = None
 
     @property
     def name(self) -> str:
@@ -67,10 +72,10 @@ class Job:
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps that it takes: an alignment that is given isn't found again."""
+        of_movies = self.movies.steps if self.movies else ()
         align = () if self.given.alignment else ("align",)
-        if self.movies is None:
-            return (*align, "reconstruct")
-        return (*self.movies.steps, *align, "ctf", "reconstruct")
+        ctf = () if self.ctf is None else ("ctf",)
+        return (*of_movies, *align, *ctf, "reconstruct")
 
     @property
     def alignment(self) -> AlignmentInput:
@@ -122,7 +127,30 @@ def job_for(source: Source, settings: ProjectFile, project: Path, files: Files) 
         except UserError as error:
             problem = str(error)
     source = replace(source, problem=problem)
-    return Job(project, source, given, own.align, own.reconstruct, movies)
+    ctf = own.ctf if takes_ctf(source, given, own.ctf, of_movies=movies is not None) else None
+    return Job(project, source, given, own.align, own.reconstruct, movies, ctf)
+
+
+def takes_ctf(source: Source, given: SeriesInput, ctf: CtfSettings, *, of_movies: bool) -> bool:
+    """Whether the contrast transfer is estimated: as asked for, else of movies always, of a stack
+    that we align where the optics are known and its pixels are fine enough for rings.
+    """
+    if given.estimate_ctf is not None:
+        return given.estimate_ctf
+    if of_movies:
+        return True
+    if source.stack is None or source.problem or given.alignment is not None:
+        return False
+    if given.cs is None or given.amplitude_contrast is None:
+        return False
+    try:
+        mdoc = source.mdoc or mdoc_beside(source.stack)
+        if given.kv is None and not (mdoc and read_mdoc(mdoc).get("Voltage")):
+            return False
+        pixel_size = given.pixel_size or image_facts(source.stack).pixel_size
+    except VitreousError:
+        return False  # the step that reads the file tells what is wrong with it
+    return pixel_size is not None and pixel_size < ctf.low / FEWEST_PIXELS
 
 
 def with_movies(
@@ -141,7 +169,7 @@ def with_movies(
             raise UserError("--angles is for stacks: the .mdoc tells the angles of movies")
     except VitreousError as error:
         return replace(source, problem=str(error)), None
-    movies = MovieJob(session, given, own.reading, own.gain, own.motion, own.newstack, own.ctf)
+    movies = MovieJob(session, given, own.reading, own.gain, own.motion, own.newstack)
     return replace(source, problem=None), movies
 
 

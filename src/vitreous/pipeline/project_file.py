@@ -2,7 +2,8 @@
 
     [input]                           where the series are, and what their files don't say
     inputs = ["/data/session"]
-    [movies] [gain] [motion] [newstack] [ctf]      of series that are begun with movies
+    [movies] [gain] [motion] [newstack]            of series that are begun with movies
+    [ctf]                             of these, and of stacks whose optics are known
     [align]
     [reconstruct]
     thickness = "300nm"

@@ -17,6 +17,7 @@ from vitreous.pipeline.logs import logged
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.series_movies import (
     ctf_making,
+    ctf_settings_of,
     gain_making,
     make_ctf,
     make_gain,
@@ -244,7 +245,7 @@ WORK = {
     "align": Work(
         "the alignment is", lambda job: job.align_settings, alignment_making, make_alignment
     ),
-    "ctf": Work("the contrast transfer is", lambda job: movies_of(job).ctf, ctf_making, make_ctf),
+    "ctf": Work("the contrast transfer is", ctf_settings_of, ctf_making, make_ctf),
     "reconstruct": Work(
         "the tomogram is", lambda job: job.reconstruct, reconstruction_making, make_tomogram
     ),

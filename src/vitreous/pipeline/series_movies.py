@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitreous.ctf.settings import CtfSettings
 from vitreous.errors import UserError
 from vitreous.pipeline.fingerprints import Making, file_facts
 from vitreous.pipeline.inputs import opened_raw
@@ -160,7 +161,9 @@ def make_ctf(
     from vitreous.pipeline.ctf import Images
 
     images = Images(job.stack, *of)
-    movie_steps.ctf(folder, making, images, movies_of(job).ctf, share=share, progress=far)
+    if job.movies is None and job.given.estimate_ctf is None:
+        log.info("voltage, Cs and amplitude contrast are known (--no-estimate-ctf leaves this out)")
+    movie_steps.ctf(folder, making, images, ctf_settings_of(job), share=share, progress=far)
 
 
 def ctf_making(job: Job) -> "tuple[Aligned, Making]":
@@ -178,8 +181,14 @@ def ctf_making(job: Job) -> "tuple[Aligned, Making]":
         tomogram=given.tomogram,
         aretomo_kernel=given.aretomo_kernel,
     )
-    making = ctf_of(job.stack, series, alignment, movies_of(job).ctf)
+    making = ctf_of(job.stack, series, alignment, ctf_settings_of(job))
     return (stack, series, alignment), making
+
+
+def ctf_settings_of(job: Job) -> CtfSettings:
+    """How the contrast transfer of a job that has this step is estimated."""
+    assert job.ctf is not None
+    return job.ctf
 
 
 # -- what all need ---------------------------------------------------------------------------------

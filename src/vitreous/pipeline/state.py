@@ -84,10 +84,13 @@ def is_series(folder: Path) -> bool:
 
 
 def steps_of(folder: Path) -> tuple[str, ...]:
-    """The steps that a series takes, by its folder: more where it was begun with movies."""
+    """The steps that a series takes, by its folder: more where it was begun with movies.
+
+    Of a series begun with a stack the contrast transfer is one if it was begun.
+    """
     there = {step for step in STEPS if (folder / step).is_dir()}
     if not there.intersection(("gain", *OF_MOVIES)):
-        return OF_STACKS
+        return tuple(step for step in STEPS if step in {*OF_STACKS, *there})
     return tuple(step for step in STEPS if step != "gain" or step in there)
 
 
