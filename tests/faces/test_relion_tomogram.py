@@ -13,7 +13,9 @@ from tests.relion_oracle import write_inputs
 from tests.relion_sets import SIZE, write_image, write_set
 from tests.series import volume_of
 from vitreous.cli.main import main
+from vitreous.formats.alignments import read_alignment
 from vitreous.formats.star import Table, read_star, write_star
+from vitreous.records.images import StackFacts
 
 PLAIN = "--noctf --no_weight --bin 1"
 
@@ -123,6 +125,34 @@ def test_halves_and_projections_are_written_beside_the_volumes(project, relion, 
     np.testing.assert_allclose(halves[1], 3 * halves[0], rtol=1e-4, atol=1e-5)
     projection = volume(tmp_path / "out/projections/rec_TS_1_half1.mrc")
     np.testing.assert_allclose(projection.squeeze(), halves[0][5:10].sum(0), atol=1e-4)
+
+
+def test_what_stands_at_an_images_edge_leaves_no_streak_with_a_taper(project, relion, tmp_path):
+    """One image, moved by 12 px, has a bright band at its edge; what all others show is 10.
+
+    RELION multiplies the volume by the largest taper of all tilts: the streak stays.
+    """
+    shifts = ["0.0", "-60.0", "0.0", "0.0", "0.0"]
+    project.change_tilts(rlnTomoXShiftAngst=shifts, rlnTomoYShiftAngst=["0.0"] * 5)
+    for k in range(5):
+        image = np.full((24, 32), 10, np.float32)
+        image[:, :4] += 90 * (k == 1)
+        write_image(tmp_path / f"img/t{k}.mrc", image)
+    line = f"--t tilt_series.star --tn TS_1 {PLAIN} --w 32 --h 24 --d 12 --keep_mean"
+
+    relion(f"{line} --o plain.mrc")
+    code, said = relion(f"{line} --td 4 --tf 2 --o faded.mrc")
+
+    assert code == 0, said
+    assert "--td --tf fade each image before it is back-projected" in said
+    alignment = read_alignment(project.set, StackFacts(5, (32, 24), 5.0))
+    z, y, x = np.indices(SIZE[::-1]).reshape(3, -1)
+    seen = alignment.pixels((np.stack([x, y, z], -1) - (16, 12, 6)) * 5.0)
+    inside = ((seen > 7) & (seen < np.array([24, 16]))).all(2)
+    streak = (seen[1, :, 0] > 0.5) & (seen[1, :, 0] < 2.5) & inside[[0, 2, 3, 4]].all(0)
+    assert streak.sum() > 20
+    assert volume("plain.mrc").ravel()[streak].mean() == pytest.approx(28, abs=1)  # RELION's
+    np.testing.assert_allclose(volume("faded.mrc").ravel()[streak], 10, atol=0.1)
 
 
 # -- the sets written -----------------------------------------------------------------------------
