@@ -50,10 +50,12 @@ class MicroscopeInput(BaseModel):
         float | None, Field(gt=0, le=2000, description="Voltage, kV. Default: what the .mdoc says.")
     ] = None
     cs: Annotated[
-        float | None, Field(ge=0, le=20, description="Spherical aberration, mm; for CTFs and RELION.")
+        float | None,
+        Field(ge=0, le=20, description="Spherical aberration, mm; for CTFs and RELION."),
     ] = None
     amplitude_contrast: Annotated[
-        float | None, Field(ge=0, le=1, description="Share of it in the contrast; for CTFs and RELION.")
+        float | None,
+        Field(ge=0, le=1, description="Share of it in the contrast; for CTFs and RELION."),
     ] = None
     dose_per_tilt: Annotated[
         float | None,
