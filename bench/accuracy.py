@@ -19,6 +19,7 @@ from accuracy_align import ALIGNMENT
 from figures import Figure, Section
 from figures_ctf import CTF
 from figures_formats import GEOMETRY, ROUND_TRIPS, WARP_GRIDS
+from figures_fsc import FSC
 from figures_kernels import KERNELS
 from figures_motion import MOTION, MOTION_RELION
 from figures_reconstruct import DENSITIES, IMOD, PHANTOM, REAL_SERIES, RELION
@@ -43,6 +44,7 @@ SECTIONS = (
     MOTION_RELION,
     CTF,
     SESSION,
+    FSC,
     *ALIGNMENT,
 )
 ROOT = Path(__file__).parents[1]
