@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitreous.formats import volumes
 from vitreous.formats.mrc import MrcWriter
 from vitreous.formats.star import read_star
+from vitreous.pipeline import fsc
 from vitreous.pipeline.fsc import quality_of
 
 VOXEL = 4.0
@@ -95,6 +97,22 @@ def test_tables_and_plot_hold_the_curves_of_a_masked_run(vitreous, maps, tmp_pat
     assert outputs[1].read_text().count("\n") == len(held[corrected]) + 1
     with Image.open(outputs[3]) as picture:
         assert picture.width == 900
+
+
+def test_maps_that_memory_cant_hold_are_summed_over_boxes(vitreous, maps, monkeypatch):
+    monkeypatch.setattr(fsc, "BYTES", 10**12)  # a voxel
+    monkeypatch.setattr(volumes, "LARGEST_BOX", 24)
+
+    ended = vitreous("fsc", maps / "half1.mrc", maps / "half2.mrc")
+    refused = vitreous(
+        "-q", "fsc", maps / "half1.mrc", maps / "half2.mrc", "--mask", maps / "mask.mrc"
+    )
+
+    assert "summed over boxes" in ended.said
+    at_half = float(ended.shown.split(" at ")[1].partition(" ")[0])
+    assert at_half == pytest.approx(1 / frequency_where(0.5), rel=0.1)
+    assert refused.code == 1
+    assert "bin the volumes, or cut them" in refused.said
 
 
 def test_one_map_against_another(vitreous, maps):

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from tests.series import beads_seen, tilts_seen, volume_of, write_series, write_stack
-from vitreous.formats.volumes import open_volume
-from vitreous.pipeline.half_sets import boxes_of
+from vitreous.formats import volumes
 
 
 @pytest.fixture
@@ -74,10 +73,10 @@ def test_halves_of_another_size_are_refused(vitreous, series, tmp_path):
 
 def test_boxes_cover_a_volume(tmp_path, monkeypatch, rng):
     values = rng.normal(size=(9, 21, 30)).astype(np.float32)
-    monkeypatch.setattr("vitreous.pipeline.half_sets.LARGEST_BOX", 10)
+    monkeypatch.setattr(volumes, "LARGEST_BOX", 10)
 
-    with open_volume(write_stack(tmp_path / "volume.mrc", values)) as volume:
-        boxes = list(boxes_of(volume))
+    with volumes.open_volume(write_stack(tmp_path / "volume.mrc", values)) as volume:
+        boxes = list(volumes.boxes(volume))
 
     assert [box.shape for box in boxes] == [(9, 7, 10)] * 9
     np.testing.assert_array_equal(boxes[4], values[:, 7:14, 10:20])

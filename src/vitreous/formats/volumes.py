@@ -14,6 +14,7 @@ from vitreous.formats.mrc import open_stack
 from vitreous.formats.ome_zarr import open_ome_zarr
 
 BLOCK_BYTES = 64_000_000
+LARGEST_BOX = 256  # voxels along a side
 
 
 class VolumeFile(Protocol):
@@ -89,3 +90,15 @@ def slabs(volume: VolumeFile) -> Iterator[tuple[int, NDArray[np.generic]]]:
     rows = rows // chunk * chunk or rows
     for row in range(0, ny, rows):
         yield row, volume.block(slice(0, nz), slice(row, min(row + rows, ny)))
+
+
+def boxes(volume: VolumeFile) -> Iterator[NDArray[np.generic]]:
+    """Boxes of one shape that cover a volume but for fewer voxels than boxes at the ends."""
+    counts = [-(-n // LARGEST_BOX) for n in volume.shape]
+    depth, height, width = (n // count for n, count in zip(volume.shape, counts, strict=True))
+    for z in range(counts[0]):
+        for y in range(counts[1]):
+            rows = slice(y * height, (y + 1) * height)
+            block = volume.block(slice(z * depth, (z + 1) * depth), rows)
+            for x in range(counts[2]):
+                yield block[:, :, x * width : (x + 1) * width]

@@ -126,8 +126,8 @@ def _curve(sums: Array, voxel_size: float) -> ShellCorrelation:
     """The correlation of summed products."""
     shells = len(sums)
     width = 0.5 / max(shells - 1, 1)
-    power = np.sqrt(sums[:, 1] * sums[:, 2])
-    correlation = np.divide(sums[:, 0], power, out=np.zeros(shells), where=power > 0)
+    power: Array = np.sqrt(sums[:, 1] * sums[:, 2])
+    correlation: Array = np.divide(sums[:, 0], power, out=np.zeros(shells), where=power > 0)
     return ShellCorrelation(np.arange(shells) * width / voxel_size, correlation, sums[:, 3])
 
 

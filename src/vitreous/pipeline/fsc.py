@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from vitreous.errors import UserError
 from vitreous.formats.fsc import CURVE, write_curves
 from vitreous.formats.products import readable
-from vitreous.formats.volumes import VolumeFile, open_volume
+from vitreous.formats.volumes import VolumeFile, boxes, open_volume
 from vitreous.kernels import machine
 from vitreous.kernels.fsc import (
     MaskedCorrelation,
     ShellCorrelation,
+    correlation_of_boxes,
     fourier_shell_correlation,
     masked_correlation,
 )
@@ -89,6 +90,11 @@ def quality_of(
     """
     if len(maps) > 2 or len(maps) + (against is not None) < 2:
         raise UserError("an FSC is of two half maps, or of a map and another (--against)")
+    if mask is None and len(maps) + (against is not None) == 2:
+        curve, in_boxes = correlated(maps[0], against or maps[1], pixel_size)
+        if in_boxes:
+            log.info("memory doesn't hold the maps: the curve is summed over boxes")
+        return Quality({"maps" if against else "half maps": curve})
     read, voxel_size = read_alike([*maps, *filter(None, (against, mask))], pixel_size)
     soft = _checked(read.pop(), mask) if mask else None
     reference = read.pop() if against else None
@@ -132,6 +138,24 @@ def _checked(mask: Floats, path: Path) -> Floats:
     if not (low >= 0 and high > 0):
         raise UserError(f"{path} has values from {low:g} to {high:g}: a mask has 0 to 1")
     return mask
+
+
+def correlated(
+    one: Path, other: Path, pixel_size: float | None = None
+) -> tuple[ShellCorrelation, bool]:
+    """The curve of two maps, and whether it is of boxes: of all voxels at once where memory holds
+    them, else summed over boxes that fade at their edges.
+    """
+    with open_volume(one, pixel_size) as first, open_volume(other, pixel_size) as second:
+        require_alike(second, first)
+        voxel_size, threads = first.pixel_size, machine.cores()
+        if BYTES * int(np.prod(first.shape)) > machine.memory():
+            pairs = zip(boxes(first), boxes(second), strict=True)
+            return correlation_of_boxes(pairs, voxel_size, threads=threads), True
+        curve = fourier_shell_correlation(
+            voxels_of(first), voxels_of(second), voxel_size, threads=threads
+        )
+        return curve, False
 
 
 def read_alike(

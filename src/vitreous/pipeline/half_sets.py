@@ -5,10 +5,8 @@ stacks lie beside the stack: NAME_EVN and NAME_ODD.
 """
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from vitreous.errors import UserError
 from vitreous.formats.fsc import write_curve
 from vitreous.formats.images import open_images
-from vitreous.formats.volumes import VolumeFile, open_volume
+from vitreous.formats.volumes import boxes, open_volume
 from vitreous.kernels.fsc import ShellCorrelation, correlation_of_boxes
 from vitreous.kernels.machine import ONE_THREAD, Share
 from vitreous.pipeline.tomogram import Ctfs, Doses, write_tomogram
@@ -31,7 +29,6 @@ log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
 
 BESIDE = (("_EVN", "_ODD"), ("_even", "_odd"))
-LARGEST_BOX = 256  # voxels along a side
 NAMES = {"tilts": "every other tilt", "frames": "even and odd frames"}
 
 
@@ -146,17 +143,5 @@ def _sizes(shape: tuple[int, ...]) -> str:
 def correlation_of_files(one: Path, other: Path, threads: int = 1) -> ShellCorrelation:
     """The curve of two volumes, read in boxes."""
     with open_volume(one) as first, open_volume(other) as second:
-        boxes = zip(boxes_of(first), boxes_of(second), strict=True)
-        return correlation_of_boxes(boxes, first.pixel_size, threads=threads)
-
-
-def boxes_of(volume: VolumeFile) -> Iterator[NDArray[Any]]:
-    """Boxes of one shape that cover a volume but for fewer voxels than boxes at the ends."""
-    counts = [-(-n // LARGEST_BOX) for n in volume.shape]
-    depth, height, width = (n // count for n, count in zip(volume.shape, counts, strict=True))
-    for z in range(counts[0]):
-        for y in range(counts[1]):
-            rows = slice(y * height, (y + 1) * height)
-            block = volume.block(slice(z * depth, (z + 1) * depth), rows)
-            for x in range(counts[2]):
-                yield block[:, :, x * width : (x + 1) * width]
+        pairs = zip(boxes(first), boxes(second), strict=True)
+        return correlation_of_boxes(pairs, first.pixel_size, threads=threads)

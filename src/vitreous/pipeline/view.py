@@ -16,9 +16,7 @@ from vitreous.formats.facts import PartialFacts
 from vitreous.formats.images import open_images
 from vitreous.formats.products import atomic, write_text
 from vitreous.formats.volumes import VolumeFile, open_volume, slabs
-from vitreous.kernels import machine
-from vitreous.kernels.fsc import fourier_shell_correlation
-from vitreous.pipeline.fsc import require_alike
+from vitreous.pipeline.fsc import correlated
 from vitreous.pipeline.inputs import AlignmentInput, opened
 from vitreous.pipeline.manifests import read_facts
 from vitreous.pipeline.view_settings import ViewSettings
@@ -39,7 +37,6 @@ log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
 
 SLABS, PERIODS = 32, 60  # of the longest side of a small map: its slabs and its low-pass
-BYTES_OF_FSC = 28  # a voxel of two volumes, their transforms and what is between
 ORIGIN = re.compile(r"origin voxel ([-\d.]+),([-\d.]+),([-\d.]+)")
 
 
@@ -111,7 +108,7 @@ def overview_of(
             if sampling is None
             else f"share of the {len(sampling.alignment)} tilts that see it",
             tilts=None if tilts is None else (float(tilts.min()), float(tilts.max())),
-            fsc=compared(path, volume, fsc) if fsc else None,
+            fsc=compared(path, fsc, settings.pixel_size) if fsc else None,
         )
 
 
@@ -263,34 +260,12 @@ def _is_product(path: Path, manifest: dict[str, Any]) -> bool:
 # -- FSC -------------------------------------------------------------------------------------------
 
 
-def compared(path: Path, volume: VolumeFile, others: Sequence[Path]) -> Compared:
-    """The FSC of the volume and another, or of two others; of the middle where all is too large."""
+def compared(path: Path, others: Sequence[Path], pixel_size: float | None) -> Compared:
+    """The FSC of the volume and another, or of two others."""
     pair = [path, *others] if len(others) == 1 else list(others)
     if len(pair) != 2:
         raise UserError(f"an FSC is of two volumes: one to compare with, or two, not {len(others)}")
-    read: list[Floats] = []
-    part = ""
-    for each in pair:
-        with open_volume(each, volume.pixel_size if each == path else None) as other:
-            require_alike(other, volume)
-            data, part = _middle(other)
-            read.append(data)
-    curve = fourier_shell_correlation(read[0], read[1], volume.pixel_size, threads=machine.cores())
+    curve, in_boxes = correlated(pair[0], pair[1], pixel_size)
     between = f"of {pair[0].name} and {pair[1].name}"
     log.info("FSC %s: 0.143 at %s", between, in_words(curve.resolution(), "A"))
-    return Compared(curve, between, part)
-
-
-def _middle(volume: VolumeFile) -> tuple[Floats, str]:
-    """All voxels, or as many round the middle as half of the memory holds; and what they are."""
-    nz, ny, nx = volume.shape
-    most = machine.memory() // 2 // BYTES_OF_FSC
-    if nz * ny * nx <= most:
-        return volume.block(slice(0, nz), slice(0, ny)).astype(np.float32), ""
-    share = (most / (nz * ny * nx)) ** (1 / 3)
-    z, y, x = (
-        slice((n - kept) // 2, (n - kept) // 2 + kept)
-        for n, kept in ((n, max(2, int(n * share)) // 2 * 2) for n in volume.shape)
-    )
-    found = volume.block(z, y)[:, :, x].astype(np.float32)
-    return found, f"middle {' x '.join(map(str, found.shape[::-1]))} voxels"
+    return Compared(curve, between, "in boxes" if in_boxes else "")
