@@ -128,7 +128,8 @@ def _curve(sums: Array, voxel_size: float) -> ShellCorrelation:
     width = 0.5 / max(shells - 1, 1)
     power: Array = np.sqrt(sums[:, 1] * sums[:, 2])
     correlation: Array = np.divide(sums[:, 0], power, out=np.zeros(shells), where=power > 0)
-    return ShellCorrelation(np.arange(shells) * width / voxel_size, correlation, sums[:, 3])
+    frequency: Array = np.arange(shells, dtype=np.float64) * (width / voxel_size)
+    return ShellCorrelation(frequency, correlation, sums[:, 3])
 
 
 RANDOM_BELOW = 0.8  # phases are random from where the unmasked curve falls below this, as in RELION
