@@ -5,7 +5,7 @@ import pytest
 
 from vitreous.ctf.beads import without_beads
 from vitreous.ctf.optics import Optics
-from vitreous.ctf.tiles import coarser, polar_grid, prepared, tile_power, tile_side
+from vitreous.ctf.tiles import coarser, polar_grid, prepared, tile_power, tile_side, windows
 
 
 @pytest.mark.parametrize("eighths", [3, 4, 5, 7])
@@ -43,8 +43,35 @@ def test_rings_of_white_noise_have_the_power_of_its_tiles(rng):
 
     hann = np.hanning(130)[1:-1]
     assert power.mean.mean() == pytest.approx((hann**2).sum() ** 2, rel=0.01)
-    assert power.tiles.sum() == 100
+    assert power.mean.mean((1, 2)) == pytest.approx(power.mean.mean(), rel=0.03)
     assert grid.pixels.sum() == grid.used.sum()
+
+
+def test_the_rim_of_a_field_counts_as_much_as_its_middle():
+    n, side, fade = 1024, 400, 20
+    seen, shares = np.zeros(n), 0.0
+
+    for window in windows(n, side, fade):
+        seen[window.first : window.last] += window.values**2
+        shares += window.share
+
+    inside = seen[fade:-fade]
+    assert inside == pytest.approx(np.full_like(inside, inside.mean()), rel=0.05)
+    assert shares * 0.375 * side == pytest.approx(seen.sum(), rel=0.01)  # 3/8: mean of Hann squared
+
+
+@pytest.mark.parametrize("n", [400, 401, 450, 900, 4000])
+def test_tiles_show_what_lies_in_the_field(n):
+    side = 400
+
+    found = windows(n, side, fade=20)
+
+    middles = np.array([window.middle for window in found])
+    assert (np.diff(middles) > 0).all()
+    assert middles + middles[::-1] == pytest.approx(np.full(len(found), n - 1.0), abs=1)
+    assert all(0 <= window.first < window.last <= n for window in found)
+    assert all(len(window.values) == window.last - window.first for window in found)
+    assert (len(found) == 1) == (n < 1.3 * side)
 
 
 def test_tiles_lie_across_the_axis_where_they_are_grouped(rng):
@@ -57,7 +84,8 @@ def test_tiles_lie_across_the_axis_where_they_are_grouped(rng):
     across = power.seen @ axis
     assert (np.diff(across) > 0).all()
     assert np.diff(across) == pytest.approx(32 * 2.5, rel=0.8)
-    assert across.max() == pytest.approx(-across.min(), abs=2.5)
+    middle = -0.5 * 2.5 * axis.sum()  # of the field, from pixel n // 2
+    assert across.max() - middle == pytest.approx(middle - across.min(), abs=2.5)
 
 
 def test_an_image_of_one_value_has_a_flat_spectrum():

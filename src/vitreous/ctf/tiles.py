@@ -1,10 +1,12 @@
 """From an image to power spectra: tiles under a Hann window, meaned where they lie alike.
 
-Tiles of equal distance from the tilt axis see the specimen at one height; they make a group.
+Tiles of equal distance from the tilt axis see the specimen at one height; they make a group. In a
+field of a few tiles the outermost lie half beyond it: a Hann window sees hardly anything at its
+rim, so tiles that end with the field would leave a third of it unused.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ BLOCK = 16  # px: sides are cut to a multiple, so that eighths of them are even
 OUTLIER = 5.0  # standard deviations at which counts are clipped
 OVERLAP = 3  # tiles in the length of one
 OVERLAP_OF_MANY, MANY = 2, 7  # ... where the field is that many tiles wide
+FADE = 50.0  # angstrom: a field that ended sharply would spread low frequencies over all rings
 GROUP = 0.25  # of a tile: width of a group
 FEWEST_RINGS = 14  # of a tile's spectrum: one for each band in which their height is told
 SECTORS = 12  # of 180 degrees
@@ -126,11 +129,59 @@ def tile_side(shape: tuple[int, int], pixel_size: float, tile: float) -> int:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A tile along one axis of the image: pixels first to last (excluded) lie in the field.
+
+    values (pixel,): of the window there; start: where the tile begins, maybe before pixel 0;
+    middle: centre of mass of the squared window, pixels; share: of a whole window's square.
+    """
+
+    start: int
+    first: int
+    last: int
+    values: Floats
+    middle: float
+    share: float
+
+    @property
+    def inside(self) -> slice:
+        """The field's part of the tile."""
+        return slice(self.first - self.start, self.last - self.start)
+
+
+def windows(n: int, side: int, fade: float) -> list[Window]:
+    """Tiles of `side` along an axis of n pixels, evenly; over `fade` pixels the field sets in.
+
+    They reach half a tile beyond it, less where it is hardly wider than one: a field of one tile
+    has one tile, and so no lever that could tell its hand. Where they are many the rim is a small
+    part of the field, and they end with it.
+    """
+    hann = np.hanning(side + 2)[1:-1]
+    from_edge = np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5
+    lit = np.sin(np.pi / 2 * np.minimum(from_edge / fade, 1)) ** 2
+    are_many = n >= MANY * side
+    beyond = 0 if are_many else min(side, n - side) // 2
+    overlap = OVERLAP_OF_MANY if are_many else OVERLAP
+    span = n - side + 2 * beyond
+    count = overlap * span // side + 1
+    steps = (np.arange(count) - (count - 1) / 2) * span / max(count - 1, 1)
+    found = []
+    for start in ((n - side) / 2 + steps).round().astype(int).tolist():
+        first, last = max(start, 0), min(start + side, n)
+        values = hann[first - start : last - start] * lit[first:last]
+        squared = values**2
+        middle = float(squared @ np.arange(first, last) / squared.sum())
+        share = float(squared.sum() / (hann @ hann))
+        found.append(Window(start, first, last, values.astype(np.float32), middle, share))
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TilePower:
     """Spectra of one image's tiles, meaned in groups.
 
-    mean (group, sector, ring); tiles (group,): how many they are; seen (group, 2): where, in
-    angstrom from the image's centre.
+    mean (group, sector, ring); tiles (group,): how many they are, those at the field's rim by their
+    share in it; seen (group, 2): where, in angstrom from the image's centre.
     """
 
     mean: Array
@@ -138,46 +189,53 @@ class TilePower:
     seen: Array
 
 
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Sums over tiles: of power, of shares, of places weighted by these."""
+
+    power: Floats
+    tiles: float = 0.0
+    seen: Array = field(default_factory=lambda: np.zeros(2))
+
+
 def tile_power(image: Floats, grid: Polar, axis: Array) -> TilePower:
     """Spectra of an image; axis (x, y): unit vector across the tilt axis.
 
     An image of one value counts as white noise of one tile.
     """
-    side = grid.side
     rows, columns = image.shape
-    found: dict[int, tuple[Floats, list[Array]]] = {}
-    for y, x, spectrum in _spectra(image, side):
-        at = np.array([x + side // 2 - columns // 2, y + side // 2 - rows // 2], np.float64)
-        group = round(float(at @ axis) / (side * GROUP))
-        sums, places = found.setdefault(group, (np.zeros(grid.used.shape, np.float32), []))
-        sums += spectrum.real**2
-        sums += spectrum.imag**2
-        places.append(at * grid.pixel_size)
+    found: dict[int, _Group] = {}
+    for down, along, spectrum in _spectra(image, grid):
+        at = np.array([along.middle - columns // 2, down.middle - rows // 2])
+        index = round(float(at @ axis) / (grid.side * GROUP))
+        group = found.setdefault(index, _Group(np.zeros(grid.used.shape, np.float32)))
+        share = down.share * along.share
+        group.power += spectrum.real**2
+        group.power += spectrum.imag**2
+        group.tiles += share
+        group.seen += share * at * grid.pixel_size
     if not found:
-        found[0] = np.ones(grid.used.shape, np.float32), [np.zeros(2)]
-    groups = sorted(found)
-    seen = np.array([np.mean(found[group][1], 0) for group in groups])
-    tiles = np.array([len(found[group][1]) for group in groups], np.float64)
+        found[0] = _Group(np.ones(grid.used.shape, np.float32), 1.0)
+    groups = [found[index] for index in sorted(found)]
     return TilePower(
-        mean=np.array([grid.means(found[group][0]) for group in groups]) / tiles[:, None, None],
-        tiles=tiles,
-        seen=seen,
+        mean=np.array([grid.means(group.power) / group.tiles for group in groups]),
+        tiles=np.array([group.tiles for group in groups]),
+        seen=np.array([group.seen / group.tiles for group in groups]),
     )
 
 
-def _spectra(image: Floats, side: int) -> Iterator[tuple[int, int, NDArray[np.complex64]]]:
-    """(y, x, half spectrum) of tiles with mean 0 and SD 1; tiles of one value are left out."""
-    hann = np.hanning(side + 2)[1:-1].astype(np.float32)
-    window = np.outer(hann, hann)
-    for y in _starts(image.shape[0], side):
-        for x in _starts(image.shape[1], side):
-            tile = image[y : y + side, x : x + side]
+def _spectra(image: Floats, grid: Polar) -> Iterator[tuple[Window, Window, NDArray[np.complex64]]]:
+    """(rows, columns, half spectrum) of tiles with mean 0 and SD 1; those of one value left out."""
+    side = grid.side
+    by_row, by_column = (windows(n, side, FADE / grid.pixel_size) for n in image.shape)
+    for down in by_row:
+        for along in by_column:
+            tile = image[down.first : down.last, along.first : along.last]
             deviation = tile.std()
             if deviation > 0:
-                yield y, x, forward((tile - tile.mean()) / deviation * window)
-
-
-def _starts(n: int, side: int) -> list[int]:
-    """Where tiles begin along an axis of n pixels: evenly from end to end."""
-    overlap = OVERLAP_OF_MANY if n >= MANY * side else OVERLAP
-    return np.linspace(0, n - side, overlap * (n - side) // side + 1).round().astype(int).tolist()
+                whole = np.zeros((side, side), np.float32)
+                seen = whole[down.inside, along.inside]
+                np.subtract(tile, tile.mean(), out=seen)
+                seen *= (down.values / deviation)[:, None]
+                seen *= along.values
+                yield down, along, forward(whole)
