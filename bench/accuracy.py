@@ -23,7 +23,7 @@ from figures_fsc import FSC
 from figures_kernels import KERNELS
 from figures_motion import MOTION, MOTION_RELION
 from figures_reconstruct import DENSITIES, IMOD, PHANTOM, REAL_SERIES, RELION
-from figures_session import SESSION
+from figures_session import SESSION, SESSION_WIDE
 from figures_simulate import SIMULATED
 from measure import table
 
@@ -44,6 +44,7 @@ SECTIONS = (
     MOTION_RELION,
     CTF,
     SESSION,
+    SESSION_WIDE,
     FSC,
     *ALIGNMENT,
 )
