@@ -51,7 +51,7 @@ from vitreous.pipeline.projections import (
     processed,
     say_left_out,
     tilted,
-    without_constant,
+    with_content,
 )
 from vitreous.records.progress import ignore_progress
 
@@ -65,6 +65,7 @@ class Chosen:
     """The images that are used, and the numbers of those that quality leaves out."""
 
     views: list[View]
+    images: PreparedImages
     excluded: list[int]
 
 
@@ -81,8 +82,9 @@ def make3d(options: argparse.Namespace) -> None:
     print(f"{section_count(file, options)}  input images")
 
     chosen = choose(options, file, settings, before)
-    images = prepared(options, file, settings, chosen.views, before)
-    projections = as_projections(chosen.views, images, options.usessnr and not options.iterative)
+    projections = as_projections(
+        chosen.views, chosen.images, options.usessnr and not options.iterative
+    )
     print(f"Using {len(chosen.views)} images")
     say_sizes(options, projections, settings)
 
@@ -159,11 +161,14 @@ def choose(
         )
     if options.verbose > 0:
         print(f"Filtering data, {len(found.views)} images -> After filter, {len(good)} images")
-    views, flat = without_constant(good, prepared(options, file, settings, good, processors))
+    images = prepared(options, file, settings, good, processors)
+    filled = with_content(images)
+    flat = [view.number for i, view in enumerate(good) if i not in set(filled)]
     say_left_out(file.path, {"all their pixels are the same": flat} if flat else {})
-    if not views:
+    if not filled:
         raise UserError(f"{file.path}: all pixels of every image are the same")
-    return Chosen(views, [view.number for view in lost])
+    excluded = [view.number for view in lost]
+    return Chosen([good[i] for i in filled], images.only(filled), excluded)
 
 
 def keep_rule(options: argparse.Namespace) -> Keep:

@@ -9,7 +9,7 @@ Transform [R t], stored row by row as a compound of twelve float32. Values of ty
 stored as float64, np.float32 as float32, as EMAN2 does with what Python and C++ set.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from itertools import chain
@@ -48,6 +48,7 @@ class HdfImages:
         if kind_of(path) is not Kind.HDF5:
             raise FormatError("this is no HDF5 file", path=path)
         self.path = path
+        self._last: tuple[int, h5py.Group] | None = None
         packed = not h5py.is_hdf5(path)
         with _told(path):
             if packed:
@@ -87,7 +88,7 @@ class HdfImages:
     @property
     def pixel_size(self) -> float:
         """A/px of the first image; 1 where it isn't stated, as in EMAN2."""
-        return float(self.header(0).get("apix_x", 1.0))
+        return float(self.header(0, ["apix_x"]).get("apix_x", 1.0))
 
     @property
     def stored_as(self) -> str:
@@ -97,12 +98,17 @@ class HdfImages:
             name = self._dataset(0).dtype.name
         return f"{int(np.ravel(bits)[0])} bits in {name}" if np.any(bits) else name
 
-    def header(self, index: int) -> dict[str, Value]:
-        """The header of an image, without the storage of its grey values."""
+    def header(self, index: int, keys: Collection[str] | None = None) -> dict[str, Value]:
+        """The header of an image, or some keys of it, without the storage of its grey values."""
         with self._told(index):
-            attributes = self._group(index).attrs
-            found = ((key.removeprefix(KEY), attributes[key]) for key in attributes)
-            return {key: _value(stored) for key, stored in found if not key.startswith("stored_")}
+            group = self._group(index)
+            if keys is None:
+                keys = [name.removeprefix(KEY) for name in group.attrs]
+            return {
+                key: _value(_stored(group, KEY + key))
+                for key in keys
+                if not key.startswith("stored_") and h5py.h5a.exists(group.id, (KEY + key).encode())
+            }
 
     def read(self, index: int) -> Floats:
         """Image `index` (y, x), or volume (z, y, x)."""
@@ -112,22 +118,27 @@ class HdfImages:
             raise self._broken(index, f"a size of {' x '.join(map(str, size))} in so short a file")
         with self._told(index):
             raw = np.asarray(dataset[...])
-            stored = {
-                key: float(np.ravel(value)[0])
-                for key, value in self._group(index).attrs.items()
-                if key.startswith(f"{KEY}stored_render")
-            }
-        bits = int(stored.get(f"{KEY}stored_renderbits", 0))
-        low = stored.get(f"{KEY}stored_rendermin")
-        high = stored.get(f"{KEY}stored_rendermax")
+            bits = int(self._number(index, "stored_renderbits") or 0)
+            low = self._number(index, "stored_rendermin")
+            high = self._number(index, "stored_rendermax")
         if not 0 <= bits <= 16 or not np.isfinite([low or 0.0, high or 0.0]).all():
             raise self._broken(index, f"{bits} bits between {low} and {high}")
         if bits and low is not None and high is not None:
             return restored(raw, low, high, bits).reshape(size)
         return raw.astype(np.float32).reshape(size)
 
+    def _number(self, index: int, key: str) -> float | None:
+        """One number of a header; None where it isn't there."""
+        group, name = self._group(index).id, f"{KEY}{key}".encode()
+        if not h5py.h5a.exists(group, name):
+            return None
+        stored = np.empty(1, np.float64)
+        h5py.h5a.open(group, name).read(stored)
+        return float(stored[0])
+
     def close(self) -> None:
         """Close the file."""
+        self._last = None
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -142,11 +153,16 @@ class HdfImages:
         self.close()
 
     def _group(self, index: int) -> h5py.Group:
+        """The group of an image; the last one is kept at hand, since HDF5 is slow to find it."""
+        if self._last is not None and self._last[0] == index:
+            return self._last[1]
         if not 0 <= index < self.count:
             raise UserError(f"{self.path} has {self.count} images, there is no number {index}")
-        if str(index) not in self._images:
+        group = self._images.get(str(index))
+        if not isinstance(group, h5py.Group):
             raise self._broken(index, f"it is missing, though the file tells of {self.count}")
-        return self._images[str(index)]
+        self._last = index, group
+        return group
 
     def _dataset(self, index: int) -> h5py.Dataset:
         with self._told(index):
@@ -185,6 +201,20 @@ def _told(path: Path, where: str = "") -> Iterator[None]:
         if "filter" in reason and "inflate" not in reason:
             hint = "It is compressed by a plug-in of HDF5: rewrite it with gzip (h5repack)."
         raise FormatError(f"{where}HDF5 can't read it ({reason})", path=path, hint=hint) from error
+
+
+def _stored(group: h5py.Group, name: str) -> Any:
+    """An attribute; numbers and Transforms by the short way, h5py's own takes ten times as long."""
+    attribute = h5py.h5a.open(group.id, name.encode())
+    kind = attribute.get_type()
+    if kind.get_class() in (h5py.h5t.INTEGER, h5py.h5t.FLOAT):
+        stored = np.empty(attribute.shape, kind.dtype)
+    elif kind.get_class() == h5py.h5t.COMPOUND and kind.get_nmembers() == 12:
+        stored = np.empty(attribute.shape, TRANSFORM)
+    else:
+        return group.attrs[name]
+    attribute.read(stored)
+    return stored
 
 
 def _value(stored: Any) -> Value:

@@ -7,6 +7,7 @@ stand before those of the image's header; a Transform is {"__class__": "Transfor
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,10 +100,10 @@ class LstImages:
         """A/px of the first image."""
         return self._file(0).pixel_size
 
-    def header(self, index: int) -> dict[str, Value]:
-        """The image's header, and over it what the list says."""
+    def header(self, index: int, keys: Collection[str] | None = None) -> dict[str, Value]:
+        """The image's header, or some keys of it, and over it what the list says."""
         entry = self._entries[index]
-        return {**self._file(index).header(entry.index), **entry.told}
+        return {**self._file(index).header(entry.index, keys), **entry.told}
 
     def told(self, index: int) -> frozenset[str]:
         """The keys that the list itself gives."""

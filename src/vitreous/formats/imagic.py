@@ -5,6 +5,7 @@ A header has 256 words of 4 bytes: 13 rows, 14 columns, 15 the type ('REAL', 'PA
 own use). The last row of an image comes first in the file.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ class ImagicImages:
         found = float(self._numbers[0, 122])
         return found if np.isfinite(found) and found > 0 else 1.0
 
-    def header(self, index: int) -> dict[str, object]:
+    def header(self, index: int, keys: Collection[str] | None = None) -> dict[str, object]:
         """The orientation, [R t] (3, 4), and the pixel size."""
         transform = np.zeros((3, 4))
         transform[:, :3] = eman2_matrix(*self._numbers[index, 64:67].astype(np.float64))

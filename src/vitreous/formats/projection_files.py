@@ -6,7 +6,7 @@ them. A header here is a mapping with EMAN2's keys; `xform.projection` is [R t] 
 volume to the image, t (px) moves the image's content so that it is centred.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -43,7 +43,7 @@ class ProjectionFile(Protocol):
     @property
     def pixel_size(self) -> float: ...
 
-    def header(self, index: int) -> Mapping[str, Any]: ...
+    def header(self, index: int, keys: Collection[str] | None = None) -> Mapping[str, Any]: ...
 
     def read(self, index: int) -> Floats: ...
 
@@ -86,7 +86,7 @@ class MrcImages:
         """A/px; 1 where it isn't stated, as in EMAN2."""
         return float(self._stack.pixel_size)
 
-    def header(self, index: int) -> Mapping[str, Any]:
+    def header(self, index: int, keys: Collection[str] | None = None) -> Mapping[str, Any]:
         """Nothing is known of an image."""
         return {}
 
@@ -134,7 +134,7 @@ class StarImages:
         """A/px of the first stack."""
         return float(self._stack(0).pixel_size)
 
-    def header(self, index: int) -> Mapping[str, Any]:
+    def header(self, index: int, keys: Collection[str] | None = None) -> Mapping[str, Any]:
         """The orientation."""
         return {"xform.projection": self._transforms[index]}
 

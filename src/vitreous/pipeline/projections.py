@@ -6,6 +6,7 @@ class_qual (quality, lower is better), class_ssnr, model_id.
 
 import logging
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from math import floor
 from pathlib import Path
@@ -40,6 +41,8 @@ centres, but for transforms that an .lst has itself, as EMAN2's programs write t
 
 LEAST_WEIGHT = 1e-5  # EMAN2's quality of an image without one is 1 / (weight + this)
 MOST_NAMED = 10
+KEYS = ("xform.projection", "ptcl_repr", "class_qual", "class_ssnr", "model_id")
+HELD_BYTES = 1 << 30  # images that are kept in memory between two looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def listed(
         raise UserError(f"{file.path}: {file.count} images, but {len(transforms)} orientations")
     found = Listed([])
     for number in range(file.count):
-        header = file.header(number)
+        header = file.header(number, KEYS)
         placed = header.get("xform.projection") if transforms is None else transforms[number]
         weight = weight_of(header.get("ptcl_repr"), weighting)
         ssnr = header.get("class_ssnr")
@@ -196,9 +199,10 @@ class PreparedImages:
         self.size = file.size[-2], file.size[-1]
         self._file: ProjectionFile | None = file
         self._volume: Floats | None = None
+        self._held: dict[int, Floats] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_volume": None}
+        return {**self.__dict__, "_file": None, "_volume": None, "_held": {}}
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -207,6 +211,14 @@ class PreparedImages:
 
     def read(self, index: int) -> Floats:
         """The image of a view."""
+        if index in self._held:
+            return self._held[index]
+        image = self._prepared(index)
+        if (len(self._held) + 1) * image.nbytes <= HELD_BYTES:
+            self._held[index] = image
+        return image
+
+    def _prepared(self, index: int) -> Floats:
         number = self.numbers[index]
         image = self._raw(number).astype(np.float64)
         if image.shape != self.size:
@@ -231,6 +243,14 @@ class PreparedImages:
             image[:, image.shape[1] - right :] = 0
         return image.astype(np.float32)
 
+    def only(self, indices: Sequence[int]) -> "PreparedImages":
+        """Some of the images."""
+        found = copy(self)
+        found.numbers = [self.numbers[i] for i in indices]
+        found.edges = None if self.edges is None else [self.edges[i] for i in indices]
+        found._held = {to: self._held[i] for to, i in enumerate(indices) if i in self._held}
+        return found
+
     def _raw(self, number: int) -> Floats:
         if self._file is None:
             self._file = open_projections(self.path)
@@ -242,11 +262,9 @@ class PreparedImages:
         return section
 
 
-def without_constant(views: Sequence[View], images: PreparedImages) -> tuple[list[View], list[int]]:
-    """The views whose images show something, and the numbers of those that are constant."""
-    flat = [number for i, number in enumerate(images.numbers) if not np.ptp(images.read(i))]
-    lost = set(flat)
-    return [view for view in views if view.number not in lost], flat
+def with_content(images: PreparedImages) -> list[int]:
+    """Which of the images are not of one value."""
+    return [i for i in range(len(images.numbers)) if np.ptp(images.read(i))]
 
 
 def blanked_edges(views: Sequence[View], width: int, padded: int) -> list[tuple[int, int]]:
