@@ -37,6 +37,7 @@ COMMANDS = {
     "reconstruct": "Reconstruct one stack and its alignment into a tomogram.",
     "extract": "Cut particles out of tilt series: stacks of tilts, or volumes with weights.",
     "average": "Average the particles of tilt series into a map, with half maps and FSC.",
+    "make3d": "Make a map from projections whose orientations are known.",
     "reproject": "Project a volume into the tilts of an alignment.",
     "convert": "Convert alignments between programs, volumes between modes and axis orders.",
     "view": "Show a volume: slices, projections, sampled region, FSC; picture or page.",

@@ -19,11 +19,9 @@ from vitreous.average.projections import (
 )
 from vitreous.errors import UserError
 from vitreous.faces.eman2_files import (
-    Output,
     check_output,
+    check_structure,
     imposed_structure,
-    map_header,
-    write_map,
     write_norm,
 )
 from vitreous.faces.eman2_options import MODES, padded_size, sizes
@@ -36,6 +34,7 @@ from vitreous.formats.projection_files import (
     require_images,
 )
 from vitreous.kernels import machine
+from vitreous.pipeline.map_files import MapFile, map_header, write_map
 from vitreous.pipeline.projections import (
     FILES,
     Keep,
@@ -49,6 +48,7 @@ from vitreous.pipeline.projections import (
     kept,
     listed,
     processed,
+    require_memory,
     say_left_out,
     tilted,
     with_content,
@@ -77,6 +77,7 @@ def make3d(options: argparse.Namespace) -> None:
         read_processors(texts, FILES) for texts in (options.preprocess, options.postprocess)
     )
     output = check_output(options)
+    check_structure(options.setsf)
     file = open_projections(Path(options.input))
     settings = settings_of(options, file)
     print(f"{section_count(file, options)}  input images")
@@ -239,11 +240,7 @@ def say_sizes(
     print(
         f"You will require approximately {needed / 1e9:.3g} GB of memory to reconstruct this volume"
     )
-    if needed > machine.memory():
-        raise UserError(
-            f"{needed / 1e9:.3g} GB are needed, {machine.memory() / 1e9:.3g} GB are there: give a "
-            "smaller --padvol or --pad"
-        )
+    require_memory(projections.stack.shape, settings)
 
 
 def computed(
@@ -287,7 +284,7 @@ def seed_of(options: argparse.Namespace) -> Seed | None:
 
 def finish(
     options: argparse.Namespace,
-    output: Output,
+    output: MapFile,
     file: ProjectionFile,
     found: ProjectionMap,
     chosen: Chosen,
@@ -297,8 +294,6 @@ def finish(
     pixel_size = options.apix or file.pixel_size
     volume = imposed_structure(found.volume, options.setsf, pixel_size)
     volume = processed(volume, processors, pixel_size)
-    if not np.isfinite(volume).all() or not volume.any():
-        raise UserError("the map is empty or holds values that are no numbers: nothing is written")
     header = map_header(options.input, pixel_size, chosen.views, chosen.excluded)
     write_map(output, volume, pixel_size, header)
     if options.savenorm is not None:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from math import floor
+from math import floor, prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from vitreous.average.processor_fields import edge_mean
 from vitreous.average.processors import Files, Processor
-from vitreous.average.projections import Projections
+from vitreous.average.projection_settings import ProjectionSettings
+from vitreous.average.projections import Projections, memory, sizes_of
 from vitreous.errors import UserError
 from vitreous.formats.eman_hdf import read_hdf_volume
 from vitreous.formats.eman_lst import LstImages
@@ -26,6 +27,7 @@ from vitreous.formats.mrc import read_volume
 from vitreous.formats.numbers import read_columns
 from vitreous.formats.projection_files import ProjectionFile, open_projections
 from vitreous.geometry.euler import eman2_matrix
+from vitreous.kernels import machine
 
 log = logging.getLogger(__name__)
 
@@ -300,6 +302,16 @@ def say_left_out(path: Path, left_out: dict[str, list[int]]) -> None:
         shown = ", ".join(map(str, numbers[:MOST_NAMED]))
         more = f" and {len(numbers) - MOST_NAMED} more" if len(numbers) > MOST_NAMED else ""
         log.warning("%s: %d images left out, %s: %s%s", path, len(numbers), reason, shown, more)
+
+
+def require_memory(shape: tuple[int, int, int], settings: ProjectionSettings) -> None:
+    """Raise a `UserError` where the map of a stack (n, y, x) needs more memory than there is."""
+    needed = memory(shape, settings) + 4 * prod(sizes_of(shape, settings).volume)
+    if needed > machine.memory():
+        raise UserError(
+            f"{needed / 1e9:.3g} GB of memory are needed, {machine.memory() / 1e9:.3g} GB are "
+            "there: pad the images or the map's transform less"
+        )
 
 
 # -- files that options name ----------------------------------------------------------------------
