@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import subprocess
-import tarfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,10 +25,9 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def eman_input(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stacks and lists that EMAN2's e2make3dpar was given."""
-    folder = tmp_path_factory.mktemp("eman")
-    with tarfile.open(shared / "oracles" / "E1_eman2_make3dpar" / "input.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "input"
+    from tests.average.eman2_runs import unpacked
+
+    return unpacked(shared, tmp_path_factory.mktemp("eman"))
 
 
 @pytest.fixture(autouse=True)

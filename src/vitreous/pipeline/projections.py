@@ -301,7 +301,8 @@ def say_left_out(path: Path, left_out: dict[str, list[int]]) -> None:
     for reason, numbers in left_out.items():
         shown = ", ".join(map(str, numbers[:MOST_NAMED]))
         more = f" and {len(numbers) - MOST_NAMED} more" if len(numbers) > MOST_NAMED else ""
-        log.warning("%s: %d images left out, %s: %s%s", path, len(numbers), reason, shown, more)
+        level = logging.INFO if reason.startswith("its model_id") else logging.WARNING
+        log.log(level, "%s: %d images left out, %s: %s%s", path, len(numbers), reason, shown, more)
 
 
 def require_memory(shape: tuple[int, int, int], settings: ProjectionSettings) -> None:
