@@ -129,6 +129,16 @@ def test_a_volume_weighed_in_a_scratch_file_is_the_one_weighed_in_memory(series,
     np.testing.assert_allclose(np.concatenate(slabs, 1), whole, atol=1e-5 * whole.std())
 
 
+def test_many_rows_of_the_point_spread_are_weighed_like_few(series, monkeypatch):
+    settings = relion_settings(wiener_formula="relion")
+    few = made(series, settings)
+    monkeypatch.setattr("vitreous.reconstruct.point_spread.FEW_ROWS", 0)
+
+    many = made(series, settings)
+
+    np.testing.assert_allclose(many, few, atol=1e-5 * few.std())
+
+
 def test_a_slab_of_a_weighed_volume_does_not_depend_on_the_others(series):
     settings = relion_settings(wiener_formula="relion")
 

@@ -16,6 +16,7 @@ from vitreous.reconstruct.scratch import ScratchArray
 Floats = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
+FEW_ROWS = 16  # are transformed faster term by term than by an FFT that is mostly 0
 STEPS_A_LINE = 32  # where tilts differ: coarser ones show, once divided by nearly nothing
 
 
@@ -72,12 +73,10 @@ class WeighedVolume:
 
         spread = self._spread()
         for plane, of_spread in zip(self.spectrum, spread, strict=True):
-            plane[:] = fft.ifft(
-                fft.fft(plane, axis=0, workers=self.threads) / self._divisor(of_spread),
-                axis=0,
-                workers=self.threads,
-                overwrite_x=True,
-            )
+            # in place: memory for each plane anew would cost as much as its transforms
+            weighed = fft.fft(plane, axis=0, workers=self.threads, overwrite_x=True)
+            self._divide(weighed, of_spread)
+            plane[:] = fft.ifft(weighed, axis=0, workers=self.threads, overwrite_x=True)
             self._forget()
 
     def slab(self, row: int, rows: int) -> Floats:
@@ -109,15 +108,26 @@ class WeighedVolume:
         found: Spectrum = fft.fft(half, axis=0, workers=self.threads, overwrite_x=True)
         return found
 
-    def _divisor(self, spread: Spectrum) -> Floats:
-        """(y, x // 2 + 1) of one plane; only moduli count, so that rows may begin anywhere."""
+    def _divide(self, plane: Spectrum, spread: Spectrum) -> None:
+        """Divide a plane (y, x // 2 + 1); only moduli count, so that rows may begin anywhere."""
         from scipy import fft
 
+        from vitreous.kernels.cpu.spread import divide_by_rows
+
         ny = self.shear.size[1]
-        modulus = np.abs(fft.fft(spread, n=ny, axis=0, workers=self.threads))
-        modulus /= np.float32(np.sqrt(np.prod(self.shear.size, dtype=np.float64)))
-        modulus += np.float32(1 / self.snr)
-        return modulus
+        if len(spread) > FEW_ROWS:
+            modulus = np.abs(fft.fft(spread, n=ny, axis=0, workers=self.threads))
+            plane /= modulus * self._scale + np.float32(1 / self.snr)
+            return
+        turns = np.exp(-2j * np.pi / ny * np.outer(np.arange(ny), np.arange(len(spread))))
+        divide_by_rows(
+            plane, spread, turns.astype(np.complex64), self._scale, np.float32(1 / self.snr)
+        )
+
+    @property
+    def _scale(self) -> np.float32:
+        """Of a unitary transform."""
+        return np.float32(1 / np.sqrt(np.prod(self.shear.size, dtype=np.float64)))
 
 
 def centre(shear: Shear) -> NDArray[np.int64]:

@@ -38,3 +38,20 @@ def spread_of_point(linear, slope, centre, first_row, out):  # type: ignore[no-u
                     out[iz, iy - first_row, ix] += np.float32(
                         max(0.0, 1 - abs(u)) * max(0.0, 1 - abs(v))
                     )
+
+
+@njit(parallel=True, cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
+def divide_by_rows(plane, rows, turns, scale, constant):  # type: ignore[no-untyped-def]
+    """plane (y, x) /= scale |sum over r of turns[y, r] rows[r]| + constant, in place; complex64."""
+    ny, half = plane.shape
+    for y in prange(ny):
+        real, imaginary = np.zeros(half, np.float32), np.zeros(half, np.float32)
+        for r in range(rows.shape[0]):
+            c, s = turns[y, r].real, turns[y, r].imag
+            for x in range(half):
+                a, b = rows[r, x].real, rows[r, x].imag
+                real[x] += c * a - s * b
+                imaginary[x] += c * b + s * a
+        for x in range(half):
+            modulus = math.sqrt(real[x] * real[x] + imaginary[x] * imaginary[x])
+            plane[y, x] *= np.float32(1) / (scale * modulus + constant)
