@@ -95,3 +95,16 @@ def test_padding_a_spectrum_interpolates_and_cropping_undoes_it(small, large, rn
     common = fine[:: step[0], :: step[1]], image[:: every[0], :: every[1]]
     np.testing.assert_allclose(*common, atol=2e-5)
     np.testing.assert_allclose(again, image, atol=3e-4)
+
+
+@pytest.mark.parametrize("shape", [(40, 33), (33, 40), (3, 50), (2, 2), (1, 7), (5, 1)])
+def test_spline_coefficients_agree_with_scipys(shape, rng):
+    image = rng.normal(100, 5, shape).astype(np.float32)
+
+    found = fourier.coefficients(image, 2)
+
+    expected = ndimage.spline_filter(image.astype(np.float64), 3, mode="mirror")
+    for axis, n in enumerate(shape):
+        index = np.abs(np.arange(-2, n + 2)) % max(2 * n - 2, 1)
+        expected = expected.take(np.minimum(index, max(2 * n - 2, 0) - index), axis)
+    np.testing.assert_allclose(found, expected, rtol=3e-6)

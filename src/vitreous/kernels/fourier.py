@@ -192,7 +192,7 @@ def cut_out(whole: Floats, frame: Frame, border: int = 0) -> Floats:
 
 def coefficients(image: Floats, border: int) -> Floats:
     """Cubic B-spline coefficients of an image that is mirrored at its edges, with a border."""
-    from scipy import ndimage
+    from vitreous.kernels.cpu.spline import spline_coefficients
 
-    found = ndimage.spline_filter(image, 3, output=np.float32, mode="mirror")
-    return np.pad(found, border, mode="reflect")
+    found: Floats = spline_coefficients(np.ascontiguousarray(image, np.float32), border)
+    return found

@@ -58,6 +58,12 @@ class Filters:
         if self.deconvolved is not None:
             spectrum *= self.deconvolved(view)
 
+    def is_flat(self, view: int) -> bool:
+        """Whether every frequency of a view is multiplied by the same: by its `gain`."""
+        others = (self.rotations, self.inversion, self.doses, self.deconvolved)
+        table = self.tables[view]
+        return all(other is None for other in others) and bool((table == table[0]).all())
+
     def gain(self, view: int) -> float:
         """The factor of the image's mean."""
         overlapping = 1 if self.rotations is None else len(self.rotations)

@@ -158,6 +158,9 @@ def _coefficients(
     threads: int,
 ) -> Floats:
     """(y + 4, x + 4) B-spline coefficients of the binned, corrected and filtered image."""
+    if sampling.is_plain and correction is None and filters.is_flat(view):
+        values = image * np.float32(filters.gain(view))
+        return _coefficients_of(values, sampling, shown, level)
     spectrum = sampling.spectrum(image, threads)
     one_strip = correction is None or correction.strips(view) == 1
     at_once = sampling.frame is not None and not sampling.margin and shown is None and one_strip
@@ -171,6 +174,13 @@ def _coefficients(
         values = correction.image(view, spectrum, threads)
     else:
         values = sampling.image(spectrum, threads)
+    return _coefficients_of(values, sampling, shown, level)
+
+
+def _coefficients_of(
+    values: Floats, sampling: Sampling, shown: Floats | None, level: float
+) -> Floats:
+    """The same of an image that is binned, corrected and filtered."""
     columns, rows = sampling.size
     margin = sampling.margin
     values = values[margin : rows - margin, margin : columns - margin] - np.float32(level)

@@ -57,6 +57,11 @@ class Sampling:
         """(y, x) of the periodic image that spectra belong to."""
         return self.frame.small if self.frame else (self.size[1], self.size[0])
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether binned images are the images themselves, neither padded nor filtered."""
+        return self.frame is None and not self.filtered and self.spacing == (1.0, 1.0)
+
     def frequencies(self, pixel_size: float) -> tuple[Array, Array]:
         """kx (1, x // 2 + 1) and ky (y, 1) of a spectrum in 1/A; pixel_size: unbinned, A."""
         rows, columns = self.periodic
