@@ -71,6 +71,20 @@ def test_halves_of_another_size_are_refused(vitreous, series, tmp_path):
     assert "15 x 64 x 20 images, the stack 15 x 64 x 56" in ended.said
 
 
+def test_half_sets_of_an_ome_zarr_are_ome_zarrs(vitreous, series, tmp_path):
+    words = (series.stack, "--alignment", series.transforms, "--thickness", "20")
+    output = tmp_path / "rec.ome.zarr"
+
+    ended = vitreous("-q", "reconstruct", *words, "--half-sets", "tilts", "--output", output)
+
+    assert ended.code == 0
+    made = {path.name for path in tmp_path.glob("rec*")}
+    assert made == {
+        "rec.ome.zarr", "rec_half1.ome.zarr", "rec_half2.ome.zarr",
+        "rec_fsc.csv", "rec_fsc.json", "rec_fsc.png",
+    }  # fmt: skip
+
+
 def test_boxes_cover_a_volume(tmp_path, monkeypatch, rng):
     values = rng.normal(size=(9, 21, 30)).astype(np.float32)
     monkeypatch.setattr(volumes, "LARGEST_BOX", 10)

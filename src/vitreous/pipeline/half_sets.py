@@ -62,7 +62,9 @@ def write_half_sets(
 ) -> HalfSets:
     """Write NAME_half1, NAME_half2 and NAME_fsc.json, .csv, .png beside the tomogram `output`."""
     halves = halves_of(stack, stack_path, settings)
-    one, other = (output.with_stem(f"{output.stem}_half{number}") for number in (1, 2))
+    suffix = ".ome.zarr" if output.name.endswith(".ome.zarr") else output.suffix
+    name = output.name.removesuffix(suffix)
+    one, other = (output.with_name(f"{name}_half{number}{suffix}") for number in (1, 2))
     for number, (path, (images, changed)) in enumerate(zip((one, other), halves, strict=True)):
 
         def passed(done: int, of: int, before: int = number) -> None:
@@ -80,10 +82,10 @@ def write_half_sets(
             progress=passed,
         )
     curve = correlation_of_files(one, other, share.threads)
-    curves = {f"fsc{end}": output.with_name(f"{output.stem}_fsc{end}") for end in (".json", ".csv")}
+    curves = {f"fsc{end}": output.with_name(f"{name}_fsc{end}") for end in (".json", ".csv")}
     for path in curves.values():
         write_curve(path, curve)
-    curves["fsc.png"] = output.with_name(f"{output.stem}_fsc.png")
+    curves["fsc.png"] = output.with_name(f"{name}_fsc.png")
     what = f"Half sets: {NAMES[settings.half_sets]}"
     write_fsc_picture(curves["fsc.png"], [("half sets", curve)], what)
     log.info(
