@@ -145,9 +145,9 @@ def truth_of(oracle):
     )
 
 
-def test_our_own_kernel_is_as_near_to_the_truth_in_every_shell(oracle):
+def test_points_spread_over_a_padded_grid_are_as_near_to_the_truth_in_every_shell(oracle):
     """Points spread over a grid padded twice, against the program's unpadded gathering."""
-    settings = AverageSettings(box=36, taper=10)
+    settings = AverageSettings(box=36, taper=10, kernel="spread")
     ours = divided(summed(tilted(oracle), settings).both, settings, PIXEL).volume
     axis = np.arange(36) - 18
     radius = np.sqrt(sum(np.meshgrid(axis**2, axis**2, axis**2)))

@@ -66,9 +66,9 @@ class AverageSettings(BaseModel):
         bool, Field(description="Particles are darker than ice; the map is bright.")
     ] = True
     kernel: Annotated[
-        Literal["spread", "gather"],
+        Literal["gather", "spread"],
         Field(
-            description="spread: boxes padded twice, each point shared by eight of the grid; "
-            "gather: unpadded, the grid reads the boxes, as RELION does."
+            description="gather: the grid reads the boxes, as RELION does; spread: boxes are padded "
+            "twice and each point is shared by eight of the grid, at four times the cost."
         ),
-    ] = "spread"
+    ] = "gather"

@@ -55,8 +55,7 @@ def team_for(
 ) -> Team:
     """As many processes as asked for, as there are tomograms, and as fit; what is less is said."""
     most = min(processes, len(sources.each), max(1, cores))
-    each = process_bytes(sources, settings)
-    ending = PROGRAM_BYTES + dividing_bytes(settings)
+    each, ending = process_bytes(sources, settings), ending_bytes(settings)
     beside = PROGRAM_BYTES  # of the process that waits for the others
     if max(each, ending) > memory_bytes:
         raise UserError(
@@ -76,6 +75,11 @@ def team_for(
     if threads > fair:
         log.warning("%d threads a process instead of %d: there are %d cores", fair, threads, cores)
     return Team(chosen, fair, chosen * each + (beside if chosen > 1 else 0))
+
+
+def ending_bytes(settings: AverageSettings) -> int:
+    """The most memory of the process that divides the sums in the end."""
+    return PROGRAM_BYTES + dividing_bytes(settings)
 
 
 def process_bytes(sources: Sources, settings: AverageSettings) -> int:
