@@ -21,6 +21,7 @@ from insertion import insertion_section
 from kernels import Size, kernel_section
 from measure import machine_line, table
 from motion import Scene, motion_section
+from particles import particles_section
 from relion import relion_section
 from start_up import start_up_section
 from whole import law_section, memory_section, whole_section
@@ -44,6 +45,7 @@ SECTIONS: dict[str, Callable[[Bounds], str]] = {
     "RELION's tomograms": lambda _: relion_section(
         SERIES, Size(41, (4096, 4096), (4096, 4096, 1200))
     ),
+    "Averages of particles": lambda _: particles_section(),
     "Memory": lambda _: memory_section(SERIES, [100, 300, 600]),
     "The law": lambda _: law_section(LAW),
 }
@@ -57,6 +59,7 @@ QUICK: dict[str, Callable[[Bounds], str]] = SECTIONS | {
     "RELION's tomograms": lambda _: relion_section(
         Size(21, (256, 240), (240, 256, 100)), Size(21, (512, 512), (512, 512, 160))
     ),
+    "Averages of particles": lambda _: particles_section(30, 11, 64),
     "Memory": lambda _: memory_section(Size(21, (256, 240), (240, 256, 100)), [100, 200]),
     "The law": lambda _: law_section(LAW[:2]),
 }

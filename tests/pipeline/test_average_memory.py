@@ -54,7 +54,7 @@ def peak_of(project, *words):
 
 
 def test_all_processes_together_stay_within_the_ceiling(project):
-    """A box of 224: the sums of a process alone are 0.9 GB; the ceiling holds one or two of the three."""
+    """Three processes are asked for; the ceiling holds one, or two."""
     line = "relion tomo_reconstruct_particle --i optimisation_set.star --b 224 --np 3 --j 1 --o out"
 
     peak, said = peak_of(project, *line.split(), "--mem", "1.4")
