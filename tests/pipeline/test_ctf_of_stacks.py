@@ -67,3 +67,34 @@ def test_a_stack_gets_its_contrast_transfer_and_no_step_is_done_twice(stack, tmp
     assert vitreous(*words, "--ctf.low", "30")[0] == 0
     again = {step: StepFolder(project, "TS_1", step).manifest.stat().st_mtime_ns for step in steps}
     assert [step for step in steps if made[step] != again[step]] == ["ctf"]
+
+
+def test_a_tomogram_is_corrected_by_what_the_ctf_step_found(stack, tmp_path):
+    project = tmp_path / "p"
+    words = ("run", "--project", project)
+    corrected = ("--ctf", "flip", "--dose-weighting")
+
+    code, said = vitreous(
+        *words, stack, "--thickness", "60nm", "--binning", "4", *corrected, "--kv", "300"
+    )
+
+    assert code == 0, said
+    assert "CTFs of " in said
+    made = StepFolder(project, "TS_1", "reconstruct").read_manifest()
+    assert made["settings"]["ctf"] == "flip"
+    assert made["inputs"]["doses"][0] > 0
+    assert "up to date already" in vitreous(*words)[1]
+    again = vitreous(*words, "--ctf", "none")
+    assert again[0] == 0
+    plain = StepFolder(project, "TS_1", "reconstruct").read_manifest()
+    assert plain["inputs"]["ctfs"] is None
+    assert plain["products"]["tomogram"] != made["products"]["tomogram"]
+
+
+def test_a_correction_for_what_may_not_be_estimated_is_refused(stack, tmp_path):
+    words = ("run", stack, "--project", tmp_path / "p", "--thickness", "60nm", "--binning", "4")
+
+    code, said = vitreous(*words, "--ctf", "flip", "--no-estimate-ctf")
+
+    assert code != 0
+    assert "corrected for CTFs that --no-estimate-ctf forbids" in said

@@ -47,7 +47,8 @@ class Job:
     """One series to be run; a worker process takes it as it is.
 
     movies: what its stack is made of; then `source` has the stack where it will lie. ctf: None
-    where the contrast transfer isn't estimated.
+    where the contrast transfer isn't estimated. ctf_table: the _ctf.json of another series that
+    holds for this one too.
     """
 
     project: Path
@@ -57,6 +58,7 @@ class Job:
     reconstruct: ReconstructSettings
     movies: MovieJob | None = None
     ctf: CtfSettings | None = None
+    ctf_table: Path | None = None
 
     @property
     def name(self) -> str:
@@ -127,17 +129,19 @@ def job_for(source: Source, settings: ProjectFile, project: Path, files: Files) 
         except UserError as error:
             problem = str(error)
     source = replace(source, problem=problem)
-    ctf = own.ctf if takes_ctf(source, given, own.ctf, of_movies=movies is not None) else None
+    needed = movies is not None or own.reconstruct.needs_ctf
+    ctf = own.ctf if takes_ctf(source, given, own.ctf, needed=needed) else None
     return Job(project, source, given, own.align, own.reconstruct, movies, ctf)
 
 
-def takes_ctf(source: Source, given: SeriesInput, ctf: CtfSettings, *, of_movies: bool) -> bool:
-    """Whether the contrast transfer is estimated: as asked for, else of movies always, of a stack
-    that we align where the optics are known and its pixels are fine enough for rings.
+def takes_ctf(source: Source, given: SeriesInput, ctf: CtfSettings, *, needed: bool) -> bool:
+    """Whether the contrast transfer is estimated: as asked for, else where it is `needed` (of
+    movies, for the tomogram), and of a stack that we align where the optics are known and its
+    pixels are fine enough for rings.
     """
     if given.estimate_ctf is not None:
         return given.estimate_ctf
-    if of_movies:
+    if needed:
         return True
     if source.stack is None or source.problem or given.alignment is not None:
         return False

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from vitreous.align.settings import AlignSettings
 from vitreous.pipeline.fingerprints import Making, file_facts, record_digest
+from vitreous.pipeline.transfers import Transfers
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
 from vitreous.records.images import ImageStack
@@ -40,8 +41,12 @@ def reconstruction_of(
     stack: ImageStack,
     alignment: Alignment,
     settings: ReconstructSettings,
+    transfers: Transfers,
 ) -> Making:
-    """What decides a tomogram: the stack, what its alignment says in whatever file, settings."""
+    """What decides a tomogram: the stack, what its alignment says in whatever file, settings.
+
+    Of the transfers what it needs: the CTFs' numbers, the doses.
+    """
     of_alignment = {"path": str(alignment_path), "bytes": alignment_path.stat().st_size}
     return Making(
         version=RECONSTRUCT_VERSION,
@@ -49,6 +54,8 @@ def reconstruction_of(
             "stack": file_facts(stack_path),
             "pixel_size": stack.pixel_size,
             "alignment": {**of_alignment, "numbers": record_digest(alignment)},
+            "ctfs": None if transfers.ctfs is None else record_digest(transfers.ctfs),
+            "doses": transfers.doses,
         },
         settings=settings.model_dump(),
         changed=settings.model_dump(exclude_defaults=True),

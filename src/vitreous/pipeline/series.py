@@ -28,6 +28,7 @@ from vitreous.pipeline.series_movies import (
     newstack_making,
 )
 from vitreous.pipeline.state import STEPS, SeriesState, state_of_series
+from vitreous.pipeline.transfers import Transfers, doses_of, in_words
 from vitreous.records.progress import Progress
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from vitreous.records.tilt_series import TiltSeries
 
     Raw = tuple[MrcStack | TiffStack, TiltSeries]
-    Aligned = tuple[MrcStack | TiffStack, Alignment]
+    Corrected = tuple[MrcStack | TiffStack, Alignment, "Transfers"]
 
 log = logging.getLogger(__name__)
 
@@ -173,24 +174,55 @@ def alignment_making(job: Job) -> "tuple[Raw, Making]":
 
 
 def make_tomogram(
-    job: Job, folder: StepFolder, making: Making, of: "Aligned", share: "Share", far: Progress
+    job: Job, folder: StepFolder, making: Making, of: "Corrected", share: "Share", far: Progress
 ) -> None:
     """Reconstruct an aligned series."""
     from vitreous.pipeline import steps
 
-    (stack, alignment), settings = of, job.reconstruct
+    (stack, alignment, transfers), settings = of, job.reconstruct
     require_apart(folder.product(".mrc"), job.stack, job.alignment.alignment)
-    steps.reconstruct(folder, making, stack, alignment, settings, share=share, progress=far)
+    if transfers.ctfs is not None:
+        log.info("CTFs of %s: %s", transfers.source, in_words(transfers.ctfs))
+    steps.reconstruct(
+        folder, making, stack, alignment, settings, transfers, share=share, progress=far
+    )
 
 
-def reconstruction_making(job: Job) -> "tuple[Aligned, Making]":
-    """The stack with its alignment, and what decides its tomogram."""
+def reconstruction_making(job: Job) -> "tuple[Corrected, Making]":
+    """The stack with its alignment and transfers, and what decides its tomogram."""
     from vitreous.pipeline.makings import reconstruction_of
 
     given = job.alignment
     stack, alignment = opened(job.stack, given, job.reconstruct, job.source.mdoc)
-    making = reconstruction_of(job.stack, given.alignment, stack, alignment, job.reconstruct)
-    return (stack, alignment), making
+    transfers = transfers_of_job(job, stack)
+    making = reconstruction_of(
+        job.stack, given.alignment, stack, alignment, job.reconstruct, transfers
+    )
+    return (stack, alignment, transfers), making
+
+
+def transfers_of_job(job: Job, stack: "MrcStack | TiffStack") -> Transfers:
+    """The CTFs that its own step found, or that it was given, and doses, where they are needed."""
+    from vitreous.formats.ctf_files import read_ctfs
+    from vitreous.records.ctf import Ctf
+
+    ctfs = doses = table = None
+    if job.reconstruct.needs_ctf:
+        folder = job.folder("ctf")
+        table = job.ctf_table or folder.product("_ctf.json")
+        if job.ctf_table is None and job.ctf is None:
+            raise UserError(
+                "the tomogram is to be corrected for CTFs that --no-estimate-ctf forbids"
+            )
+        if job.ctf_table is None and folder.read_manifest().get("has_rings") is False:
+            raise UserError(
+                "no rings are seen in any image: the tomogram can't be corrected for its CTF "
+                "(--ctf none)"
+            )
+        ctfs = read_ctfs(table, stack.shape[0], Ctf(0, 0))
+    if job.reconstruct.dose_weighting:
+        doses = doses_of(opened_raw(job.stack, job.given, job.source.mdoc)[1], stack.shape[0])
+    return Transfers(ctfs, doses, table)
 
 
 # -- all steps ---------------------------------------------------------------------------------

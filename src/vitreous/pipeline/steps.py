@@ -16,6 +16,7 @@ from vitreous.pipeline.facts import HAND, facts_of_alignment, facts_of_tomogram
 from vitreous.pipeline.fingerprints import Making
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.tomogram import planned, write_tomogram
+from vitreous.pipeline.transfers import Transfers
 from vitreous.reconstruct.settings import ReconstructSettings
 from vitreous.records.alignment import Alignment
 from vitreous.records.images import ImageStack
@@ -141,6 +142,7 @@ def reconstruct(
     stack: ImageStack,
     alignment: Alignment,
     settings: ReconstructSettings,
+    transfers: Transfers,
     *,
     share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
@@ -155,6 +157,8 @@ def reconstruct(
         alignment,
         settings,
         tomogram,
+        ctfs=transfers.ctfs,
+        doses=transfers.doses,
         passing=(slices.add, frames.add),
         share=share,
         progress=progress,
