@@ -220,6 +220,9 @@ def test_defaults_are_those_of_the_generation():
         ("-Sart 0 0", {"iterations": 15, "subsets": 6}),
         ("-Sart 7 31", {"iterations": 7, "subsets": 1}),
         ("-Wbp 1", {"method": "wbp", "window": "hamming", "combine": "mean"}),
+        ("-CorrCTF 1 15", {"ctf": "wiener", "ctf_intact_first_peak": True}),
+        ("-CorrCTF 2", {"ctf": "flip", "ctf_intact_first_peak": False}),
+        ("-CorrCTF 0", {"ctf": "none"}),
         ("-FlipVol 1 -FlipInt 1", {"axis_order": "xyz", "multiply": -1.0}),
     ],
 )
@@ -234,6 +237,7 @@ def test_options_become_our_settings(line, changed):
     [
         ("-OutBin 2.5", "whole numbers from 1 on"),
         ("-ReconRange 70 80", "no tilt lies within"),
+        ("-CorrCTF 4", "-CorrCTF 4: the first number is 0, 1, 2 or 3"),
     ],
 )
 def test_values_that_make_no_volume_are_errors(line, said):

@@ -26,6 +26,7 @@ from vitreous.cli.simulate import simulate
 from vitreous.errors import UserError
 from vitreous.formats import aretomo
 from vitreous.formats.aretomo_layout import METRICS
+from vitreous.formats.ctf_tables import ARETOMO_COLUMNS
 from vitreous.formats.imod import write_angles
 from vitreous.records.images import StackFacts
 from vitreous.simulate.settings import SimulateSettings
@@ -216,6 +217,20 @@ def test_resume_makes_again_what_other_settings_or_a_lost_volume_ask_for(session
 
     assert second > first
     assert when(out / "ts1_Vol.mrc") == second
+
+
+def test_volumes_are_corrected_for_the_ctf_that_is_there(session, caplog):
+    folder = session()
+    out = folder / "out"
+    aretomo_run(folder, f"{LINE} -Cmd 2 -CorrCTF 2")
+    plain = volume_of(out / "ts1_Vol.mrc")[0]
+    assert "volumes are not corrected for the CTF: -Kv isn't given" in caplog.text
+    rows = [f"{k + 1:4d} 30000.0 29500.0 15.0 0.0 0.1 9.0 -1" for k in range(len(TILTS))]
+    (out / "ts1_CTF.txt").write_text("\n".join([ARETOMO_COLUMNS, *rows]) + "\n")
+
+    aretomo_run(folder, f"{LINE} -Cmd 2 -CorrCTF 2 -Kv 300")
+
+    assert not np.array_equal(volume_of(out / "ts1_Vol.mrc")[0], plain)
 
 
 def test_without_resume_all_is_made_again(session):

@@ -75,7 +75,6 @@ def test_the_first_of_two_counts(caplog):
         ("-VolZ", "-VolZ needs a value: PIXELS"),
         ("-VolZ 300 400", "-VolZ 300 400: 1 value expected"),
         ("-Patch 4,4,4", "2 values expected"),
-        ("-CorrCTF 1 15", "-CorrCTF 1 15: not done"),
         ("-RoiFile a.txt", "-RoiFile a.txt: not done"),
         ("-CropVol 512 512", "the whole field is made"),
         ("-TiltScheme 0 3 3", "into the second column of -AngFile"),
@@ -89,7 +88,7 @@ def test_what_is_not_known_too_much_or_not_done_is_an_error(words, said):
         parse(words.split())
 
 
-@pytest.mark.parametrize("words", ["-CorrCTF 0", "-CropVol 0 0", "-TiffOrder 1", "-Mag 1.0 1.0 0"])
+@pytest.mark.parametrize("words", ["-CropVol 0 0", "-TiffOrder 1", "-Mag 1.0 1.0 0"])
 def test_options_that_are_not_done_may_ask_for_nothing(words):
     parse(words.split())
 

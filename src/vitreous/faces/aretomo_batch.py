@@ -178,7 +178,7 @@ def conclude(line: Line, folder: Path, done: dict[str, Made], failed: dict[str, 
     except OutputError as error:
         log.warning("no report: %s", error)
     if not line.has("CorrCTF"):
-        log.info("volumes are not corrected for the CTF (AreTomo3's own default is -CorrCTF 1 15)")
+        log.info("volumes are not corrected for the CTF: -CorrCTF 1 does (AreTomo3's own default)")
     if failed:
         raise UserError(
             f"{len(failed)} of {len(done) + len(failed)} series failed: {', '.join(failed)}; "

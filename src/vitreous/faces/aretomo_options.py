@@ -161,8 +161,10 @@ OPTIONS = (
     Option(
         "CorrCTF",
         "MODE B",
-        "Not done: the CTF is estimated, volumes are not corrected for it.",
-        "refused",
+        "Volumes corrected for the CTF that -Kv lets estimate, in strips along the axis. 0 "
+        "(default; AreTomo3: 1 15): not; 1: Wiener's formula, the first peak left as it is; 2: "
+        "phases flipped; 3: multiplied, the first peak left as it is. B, a low-pass, is not done.",
+        "differs",
         "many series",
         2,
     ),

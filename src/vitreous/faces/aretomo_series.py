@@ -156,17 +156,33 @@ def volumes(series: Series, geometry: Geometry) -> tuple[int, bool]:
     """Make NAME_Vol and its like; the unbinned thickness, and whether any had to be made."""
     is_new = False
     main, *others = wanted(series, geometry)
+    table = table_of_ctfs(series) if main[2].needs_ctf else None
     for also, stack, settings in (main, *others):
         job = series.job(stack, geometry.aln, also)
         if not also and geometry.offset is not None:
             job = series.job(stack)  # of the project's own alignment, so that its pages tell of it
             settings = settings.model_copy(update={"tilt_offset": geometry.offset})
-        job = replace(job, reconstruct=settings)
+        if table is None:
+            settings = settings.model_copy(update={"ctf": "none"})
+        job = replace(job, reconstruct=settings, ctf_table=table)
         series.forget(job.folder("reconstruct"))
         is_new |= steps.run_step(job, "reconstruct", series.share)
         steps.write_page(job)
         link(job.folder("reconstruct").product(".mrc"), series.product(f"{also}_Vol.mrc"))
     return int(main[2].thickness or 0), is_new
+
+
+def table_of_ctfs(series: Series) -> Path | None:
+    """The CTFs that -CorrCTF corrects for: NAME_CTF.txt; None, and said, where there are none."""
+    command = series.line.whole("Cmd", 0)
+    if command == 4:
+        raise UserError("-CorrCTF with -Cmd 4: turn the axis first, then correct with -Cmd 2")
+    table = series.product("_CTF.txt")
+    if table.exists():
+        return table
+    why = "-Kv isn't given" if not series.line.positive("Kv") else "no rings were seen"
+    log.warning("volumes are not corrected for the CTF: %s", why)
+    return None
 
 
 def wanted(series: Series, geometry: Geometry) -> list[tuple[str, Path, ReconstructSettings]]:

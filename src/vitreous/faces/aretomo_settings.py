@@ -140,6 +140,7 @@ def reconstruct_settings(
         axis_order="xyz" if line.choice("FlipVol", 0, (0, 1)) else "xzy",
         multiply=-1.0 if line.choice("FlipInt", 0, (0, 1)) else None,
         exclude_tilts=listed(outside(line, alignment)),
+        **ctf_correction(line),
         **(back_projection() if is_wbp else iterations(line, alignment, generation)),
     )
     width, _, depth = tomogram_grid(alignment, settings).size
@@ -147,6 +148,20 @@ def reconstruct_settings(
     return settings.model_copy(
         update={name: f"{size // 2 * 2 * int(settings.binning)}" for name, size in even.items()}
     )
+
+
+def ctf_correction(line: Line) -> dict[str, Any]:
+    """-CorrCTF: its modes 1 to 3 as ours; its low-pass is none of a correction."""
+    ways: tuple[dict[str, Any], ...] = (
+        {},
+        {"ctf": "wiener", "ctf_intact_first_peak": True},
+        {"ctf": "flip"},
+        {"ctf": "multiply", "ctf_intact_first_peak": True},
+    )
+    mode = line.numbers("CorrCTF", (0.0, 15.0))[0]
+    if mode not in range(len(ways)):
+        raise UserError(f"-CorrCTF {mode:g}: the first number is 0, 1, 2 or 3")
+    return ways[int(mode)]
 
 
 def back_projection() -> dict[str, Any]:

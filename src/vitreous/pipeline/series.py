@@ -203,8 +203,8 @@ def reconstruction_making(job: Job) -> "tuple[Corrected, Making]":
 
 def transfers_of_job(job: Job, stack: "MrcStack | TiffStack") -> Transfers:
     """The CTFs that its own step found, or that it was given, and doses, where they are needed."""
+    from vitreous.ctf.optics import Optics
     from vitreous.formats.ctf_files import read_ctfs
-    from vitreous.records.ctf import Ctf
 
     ctfs = doses = table = None
     if job.reconstruct.needs_ctf:
@@ -219,7 +219,15 @@ def transfers_of_job(job: Job, stack: "MrcStack | TiffStack") -> Transfers:
                 "no rings are seen in any image: the tomogram can't be corrected for its CTF "
                 "(--ctf none)"
             )
-        ctfs = read_ctfs(table, stack.shape[0], Ctf(0, 0))
+        usual, given = Optics(), job.given
+        optics = Optics(
+            given.kv or usual.voltage_kv,
+            usual.spherical_aberration_mm if given.cs is None else given.cs,
+            usual.amplitude_contrast
+            if given.amplitude_contrast is None
+            else given.amplitude_contrast,
+        )
+        ctfs = read_ctfs(table, stack.shape[0], optics.ctf(0.0))
     if job.reconstruct.dose_weighting:
         doses = doses_of(opened_raw(job.stack, job.given, job.source.mdoc)[1], stack.shape[0])
     return Transfers(ctfs, doses, table)
