@@ -4,7 +4,7 @@ Sums of parts of the particles may be added: what one process has summed over it
 another has over others give, together, the sums of all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -246,3 +246,38 @@ def dividing_bytes(settings: AverageSettings) -> int:
     """Memory of `divided`, with the sums of both halves and of all held beside: measured."""
     side = box_settings(settings).padded
     return 3 * sums_bytes((side,) * 3) + 13 * 4 * side**3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Averages:
+    """The map of all particles and those of the half sets (None without), voxel_size in angstrom.
+
+    `boxes`: how many were summed.
+    """
+
+    merged: Map
+    halves: tuple[Map, Map] | None
+    voxel_size: float
+    boxes: int
+
+
+def average_particles(
+    parts: Sequence[TiltedParticles],
+    settings: AverageSettings,
+    *,
+    threads: int = 1,
+    progress: Progress = ignore_progress,
+) -> Averages:
+    """Average the particles of several tomograms in memory, one after the other.
+
+    Half maps are made where every particle belongs to a half set.
+    """
+    sums = summed(parts, settings, progress)
+    voxel_size = parts[0].alignment.pixel_size * settings.binning
+    is_divided = all((part.particles.half_sets > 0).all() for part in parts)
+    one, two = (
+        divided(half, settings, voxel_size, threads) if is_divided else None for half in sums.halves
+    )
+    merged = divided(sums.both, settings, voxel_size, threads)
+    halves = None if one is None or two is None else (one, two)
+    return Averages(merged, halves, voxel_size, sums.boxes)
