@@ -1,5 +1,8 @@
 """Maps from projections: against truth, and bad requests."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -9,9 +12,7 @@ from vitreous.average.projection_settings import ProjectionSettings
 from vitreous.average.projections import (
     Projections,
     Seed,
-    memory,
     reconstruct_projections,
-    sizes_of,
 )
 from vitreous.errors import UserError
 from vitreous.geometry.symmetry import point_group
@@ -209,8 +210,32 @@ def test_an_unknown_symmetry_is_a_users_error(rng):
         reconstruct_projections(projections, ProjectionSettings(symmetry="q5"))
 
 
-def test_memory_is_told_beforehand():
-    settings = ProjectionSettings(padded=(64, 64))
+MEASURED = """
+import resource, sys
+import numpy as np
+from vitreous.average.projection_settings import ProjectionSettings
+from vitreous.average.projections import Projections, memory, reconstruct_projections
+from vitreous.records.images import ArrayStack
 
-    assert sizes_of((10, 32, 32), settings).transform == (64, 64, 64)
-    assert memory((10, 32, 32), settings) > 16 * 64**3 // 2
+symmetry, iterative = sys.argv[1], sys.argv[2] == "iterative"
+projections = Projections(
+    ArrayStack(np.ones((8, 32, 32), np.float32), 1.0), np.tile(np.eye(3), (8, 1, 1)), np.ones(8)
+)
+def run(size):
+    settings = ProjectionSettings(padded=(size, size), symmetry=symmetry, iterative=iterative)
+    reconstruct_projections(projections, settings)
+    return memory((8, 32, 32), settings), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(*run(32), *run(256))
+"""
+
+
+@pytest.mark.parametrize(
+    ("symmetry", "method"), [("C1", "direct"), ("D2", "direct"), ("C1", "iterative")]
+)
+def test_the_peak_is_what_is_foreseen(symmetry, method):
+    command = [sys.executable, "-c", MEASURED, symmetry, method]
+
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    least, before, foreseen, peak = map(int, said.split())
+    assert 0.7 * foreseen < peak - before + least < 1.1 * foreseen

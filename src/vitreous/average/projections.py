@@ -116,12 +116,19 @@ def sizes_of(shape: tuple[int, int, int], settings: ProjectionSettings) -> Sizes
 
 
 def memory(shape: tuple[int, int, int], settings: ProjectionSettings) -> int:
-    """Bytes at the peak, for a stack (n, y, x): grid and sums of the transform, images in work."""
+    """Bytes at the peak, beside the program, for a stack (n, y, x) read image by image.
+
+    The grid and the sums that are read from it, or the sums and three maps of the transform's
+    size, whichever is more; the images in work; of the iterative method also the transform before,
+    what it refers to and that as a grid.
+    """
     sizes = sizes_of(shape, settings)
     y, x = sizes.padded
     images = min(CHUNK, shape[0]) * y * (x // 2 + 1) * 24
-    maps = 2 if settings.iterative else 1
-    return grid_bytes(sizes.transform) + (1 + maps) * sums_bytes(sizes.transform) + images
+    sums, whole = sums_bytes(sizes.transform), 4 * int(np.prod(sizes.transform))
+    grid = grid_bytes(sizes.transform)
+    before = 2 * whole + grid // 2 if settings.iterative else 0
+    return max(grid + sums + images, 2 * sums + 3 * whole) + before
 
 
 def reconstruct_projections(
@@ -280,7 +287,9 @@ class _Views:
             self._insert(grid, kernel, numbers, spectra, factors, extra, reference)
             done += len(numbers)
             progress(done, len(self.used))
-        return self._closed(grid)
+        sums = folded(grid)
+        del grid  # the largest of all, before anything else is made
+        return self._symmetric(sums)
 
     def _insert(
         self,
@@ -315,15 +324,14 @@ class _Views:
                     weights=weights, factors=share * factors, reach=reach, axis_twice=self.eman2,
                 )  # fmt: skip
 
-    def _closed(self, grid: SliceGrid) -> Sums:
-        """Friedel mates joined, symmetry completed."""
-        sums = folded(grid)
-        del grid
-        if len(self.subgroup) > 1:
-            mean = symmetrised(sums, self.subgroup)
-            n = np.float32(len(self.subgroup))
-            sums = Sums(sums.shape, mean.data * n, mean.weight * n)
-        return sums
+    def _symmetric(self, sums: Sums) -> Sums:
+        """The sums with the operators that map the grid onto itself."""
+        if len(self.subgroup) == 1:
+            return sums
+        found = symmetrised(sums, self.subgroup)
+        for mean in (found.data, found.weight):
+            mean *= np.float32(len(self.subgroup))
+        return found
 
 
 def _inserted_part(
@@ -359,9 +367,7 @@ def _iterated(views: _Views, mask: Floats | None, progress: Progress) -> tuple[S
             progress(turn * total + done, PASSES * total)
 
         if turn > 0:
-            guess = map_of(transform, size[2], views.threads)
-            guess = _compressed(guess) if mask is None else guess * clipped(mask, size, eman2=True)
-            reference = transform_of(guess, views.threads)
+            reference = _reference(transform, size, mask, views.threads)
         if reference is None:
             sums = views.inserted("gauss_var", extra=3, progress=watch)
             transform = divided(sums)
@@ -372,6 +378,13 @@ def _iterated(views: _Views, mask: Floats | None, progress: Progress) -> tuple[S
         if size[2] % 2 == 0:
             transform[..., -1] = 0
     return sums, transform
+
+
+def _reference(transform: Spectrum, size: Shape, mask: Floats | None, threads: int) -> Spectrum:
+    """What the next pass refers to: the map so far, masked or compressed."""
+    guess = map_of(transform, size[2], threads)
+    guess = _compressed(guess) if mask is None else guess * clipped(mask, size, eman2=True)
+    return transform_of(guess, threads)
 
 
 def _compressed(volume: Floats) -> Floats:
