@@ -99,6 +99,31 @@ def test_a_volume_larger_than_the_memory_allowed_is_streamed(folder, options, in
     assert peak <= ABOVE_THE_LAW * float(rest[-1]) * 1e9
 
 
+@pytest.mark.parametrize(
+    ("options", "in_scratch"),
+    [
+        (("--wiener-formula", "relion"), False),
+        (("--wiener-formula", "relion", "--memory", "0.5"), True),
+        (("--ctf", "multiply", "--ctf-file", "wide.defocus", "--ctf-strip-defocus", 0), False),
+    ],
+    ids=["whole in memory", "whole in scratch", "inverted with CTF"],
+)
+def test_wiener_weighting_keeps_to_the_law_too(folder, options, in_scratch):
+    lines = [f"{tilt} {tilt} {9.0 * tilt:.2f} {9.0 * tilt:.2f} 3000.0" for tilt in range(1, 9)]
+    (folder / "wide.defocus").write_text("\n".join([lines[0] + " 2", *lines[1:]]) + "\n")
+    named = [folder / word if word == "wide.defocus" else word for word in options]
+    output = folder / "rec.mrc"
+
+    peak, said = peak_of(
+        folder / "wide.mrc", folder / "up.xf", output, "--weighting", "wiener", "--rows", 600, 719,
+        *named,
+    )  # fmt: skip
+
+    output.unlink()
+    assert ("the whole volume goes to a scratch file" in said) == in_scratch
+    assert peak <= ABOVE_THE_LAW * planned_in(said)
+
+
 @pytest.mark.parametrize("method", ["sirt", "os-sart"])
 def test_iterations_keep_to_the_law_too(folder, method):
     output = folder / "rec.mrc"

@@ -83,7 +83,7 @@ def foresee(
         settings.mode,
         readable(free),
     )
-    if plan.on_disk:
+    if plan.scratch_bytes:
         log.info("scratch file in %s", share.scratch or tempfile.gettempdir())
     if needed > free:
         log.warning("the tomogram doesn't fit on the disk of %s", output)
@@ -223,6 +223,12 @@ def say(plan: Plan, settings: ReconstructSettings) -> None:
         readable(plan.image_bytes),
         "go to a scratch file" if plan.on_disk else "are part of it",
     )
+    if plan.spectrum_bytes:
+        log.info(
+            "the whole volume %s, %s",
+            "goes to a scratch file" if plan.spectrum_on_disk else "is held in memory besides",
+            readable(plan.spectrum_bytes),
+        )
     log.info(
         "x' = x cos(tilt) + z sin(tilt): the hand of IMOD's volume after 'trimvol -rx'; whether it "
         "is the specimen's own is undetermined"

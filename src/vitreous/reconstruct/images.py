@@ -11,6 +11,7 @@ from vitreous.errors import UserError
 from vitreous.kernels import fourier
 from vitreous.kernels.cpu.resample import BORDER
 from vitreous.kernels.shear import Fade
+from vitreous.reconstruct import inversion
 from vitreous.reconstruct.corrected import Correction, correction_of, ctfs_of
 from vitreous.reconstruct.filters import Filters, filters_of, named_views
 from vitreous.reconstruct.sampling import Sampling, sampling_of
@@ -75,9 +76,9 @@ def preparing_bytes(alignment: Alignment, settings: ReconstructSettings) -> int:
     sampling = sampling_of(alignment.image_size, settings)
     padded = sampling.frame.padded if sampling.frame else (rows, columns)
     pixels = ARRAYS_OF_AN_IMAGE * int(np.prod(padded, dtype=np.int64))
-    if settings.ctf != "none" or settings.dose_weighting or settings.taper_falloff:
+    if settings.needs_ctf or settings.dose_weighting or settings.taper_falloff:
         pixels += ARRAYS_OF_A_CORRECTION * int(np.prod(sampling.periodic, dtype=np.int64))
-    return 4 * pixels
+    return 4 * pixels + inversion.work_bytes(sampling, settings)
 
 
 def prepare(

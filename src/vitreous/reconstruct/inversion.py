@@ -32,6 +32,9 @@ from vitreous.records.typed import angstrom
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
+POINTS = 1_000_000  # of a spectrum that are worked on together
+BYTES_A_POINT = 200  # at most: indices, frequencies, transfer and its parts
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inversion:
@@ -68,15 +71,19 @@ class Inversion:
 
     def divisor(self, view: int) -> Floats:
         """(y, x // 2 + 1) for the spectrum of a view."""
-        shape = len(self.ky), self.kx.shape[1]
-        found = np.full(shape, self.full / self.settings.snr)
-        for other in range(len(self.rotations)):
-            apart = self.thickness * (self.rotations[other, 2] @ self.rotations[view, :2].T)
-            rows, columns = self._near(apart)
-            x, y = self.kx[0, columns], self.ky[rows, 0]
-            slab = 1 - np.abs(apart[0] * x + apart[1] * y)
-            found[rows, columns] += slab * self._power(other, view, x, y)
-        return found.astype(np.float32)
+        count, half = len(self.ky), self.kx.shape[1]
+        found = np.full((count, half), self.full / self.settings.snr, np.float32)
+        together = max(1, POINTS // half)
+        for first in range(0, count, together):
+            ky = self.ky[first : first + together]
+            for other in range(len(self.rotations)):
+                apart = self.thickness * (self.rotations[other, 2] @ self.rotations[view, :2].T)
+                rows, columns = self._near(apart, ky)
+                x, y = self.kx[0, columns], ky[rows, 0]
+                slab = 1 - np.abs(apart[0] * x + apart[1] * y)
+                told = slab * self._power(other, view, x, y)
+                found[first + rows, columns] += told.astype(np.float32)
+        return found
 
     def mean_divisor(self, view: int) -> float:
         """The divisor at frequency 0."""
@@ -84,10 +91,10 @@ class Inversion:
         told = [self._power(other, view, nought, nought)[0] for other in range(len(self.rotations))]
         return float(sum(told)) + self.full / self.settings.snr
 
-    def _near(self, apart: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Rows and columns of the frequencies for which |apart . (kx, ky)| < 1."""
+    def _near(self, apart: Array, ky: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows (of ky) and columns of the frequencies for which |apart . (kx, ky)| < 1."""
         half = self.kx.shape[1]
-        offset = apart[1] * self.ky[:, 0]
+        offset = apart[1] * ky[:, 0]
         step = apart[0] * self.kx[0, 1] if half > 1 else 0.0
         if abs(step) * half < 1e-9:
             rows = np.flatnonzero(np.abs(offset) < 1)
@@ -115,6 +122,15 @@ class Inversion:
             dose, voltage = self.doses[other], self.voltage_kv
             power *= remaining_amplitude(np.hypot(x, y), dose, voltage) ** 2
         return power
+
+
+def work_bytes(sampling: Sampling, settings: ReconstructSettings) -> int:
+    """Memory that the divisor of a view takes."""
+    if settings.weighting != "wiener" or settings.wiener_formula != "house":
+        return 0
+    rows, columns = sampling.periodic
+    points = rows * (columns // 2 + 1)
+    return 4 * points + BYTES_A_POINT * min(points, POINTS)
 
 
 def inversion_of(
