@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the figures are those of t
 from accuracy_align import ALIGNMENT
 from figures import Figure, Section
 from figures_ctf import CTF
+from figures_ctf_volume import CTF_STRIPS, CTF_VOLUME
 from figures_eman2 import MAKE3D, PROCESSORS
 from figures_formats import GEOMETRY, ROUND_TRIPS, WARP_GRIDS
 from figures_fsc import FSC
@@ -44,6 +45,8 @@ SECTIONS = (
     MOTION,
     MOTION_RELION,
     CTF,
+    CTF_VOLUME,
+    CTF_STRIPS,
     SESSION,
     SESSION_WIDE,
     FSC,
