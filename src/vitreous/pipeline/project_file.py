@@ -316,4 +316,6 @@ def _as_toml(value: Any) -> Any:
         return str(value.absolute())
     if isinstance(value, (tuple, list)):
         return [_as_toml(each) for each in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return value
