@@ -101,7 +101,7 @@ def test_the_log_of_a_quiet_run_tells_all(vitreous, series, tmp_path):
     step, _ = products_of("ts", tmp_path)
     log = (step / "reconstruct.log").read_text()
     assert (ended.code, ended.said) == (0, "")
-    assert "settings that differ from the defaults: {'binning': 2}" in log.splitlines()[0]
+    assert "settings that differ from the defaults: {'binning': 2.0}" in log.splitlines()[0]
     assert "no thickness is given or known: 3000 A are taken" in log
     assert "15 of 15 tilts, -60.00 to 60.00 degrees, axis at 4.00 degrees" in log
     assert re.search(r"rotation centre at voxel \(16, 14, 75\) of the 'house' grid", log)
