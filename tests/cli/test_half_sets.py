@@ -94,3 +94,15 @@ def test_boxes_cover_a_volume(tmp_path, monkeypatch, rng):
 
     assert [box.shape for box in boxes] == [(9, 7, 10)] * 9
     np.testing.assert_array_equal(boxes[4], values[:, 7:14, 10:20])
+
+
+def test_a_run_makes_half_sets_where_its_reconstruct_step_asks_for_them(vitreous, series, tmp_path):
+    words = ("--alignment", series.transforms, "--thickness", 40, "--half-sets", "tilts")
+
+    ended = vitreous("-q", "run", series.stack, *words, "--project", tmp_path / "project")
+
+    assert (ended.code, ended.said) == (0, "")
+    made = {path.name for path in (tmp_path / "project" / "ts" / "reconstruct").iterdir()}
+    assert {"ts.mrc", "ts_half1.mrc", "ts_half2.mrc", "ts_fsc.json", "ts_fsc.png"} <= made
+    page = (tmp_path / "project" / "ts" / "report.html").read_text()
+    assert "what both halves have in common" in page

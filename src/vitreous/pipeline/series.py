@@ -184,7 +184,7 @@ def make_tomogram(
     if transfers.ctfs is not None:
         log.info("CTFs of %s: %s", transfers.source, in_words(transfers.ctfs))
     steps.reconstruct(
-        folder, making, stack, alignment, settings, transfers, share=share, progress=far
+        folder, making, job.stack, stack, alignment, settings, transfers, share=share, progress=far
     )
 
 

@@ -14,6 +14,7 @@ from vitreous.formats.products import atomic
 from vitreous.kernels.machine import ONE_THREAD, Share
 from vitreous.pipeline.facts import HAND, facts_of_alignment, facts_of_tomogram
 from vitreous.pipeline.fingerprints import Making
+from vitreous.pipeline.half_sets import write_half_sets
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.tomogram import planned, write_tomogram
 from vitreous.pipeline.transfers import Transfers
@@ -139,6 +140,7 @@ def say_alignment(found: Aligned, series: TiltSeries) -> None:
 def reconstruct(
     folder: StepFolder,
     making: Making,
+    stack_path: Path,
     stack: ImageStack,
     alignment: Alignment,
     settings: ReconstructSettings,
@@ -147,7 +149,7 @@ def reconstruct(
     share: Share = ONE_THREAD,
     progress: Progress = ignore_progress,
 ) -> None:
-    """Write the tomogram of a series, pictures of slices through it, and the manifest."""
+    """Write the tomogram of a series, its half sets, pictures of slices, and the manifest."""
     tomogram, picture = folder.product(".mrc"), folder.product("_slices.png")
     grid = planned(stack, alignment, settings, share=share).plan.grid
     slices = SlicesOnTheWay(grid.size, grid.voxel_size)
@@ -167,6 +169,18 @@ def reconstruct(
         draw_slices(slices.slices, part, written.grid.voxel_size)
     log.info("wrote %s", picture)
     products, laid = write_pictures(folder, frames)
+    if settings.half_sets != "none":
+        halves = write_half_sets(
+            stack,
+            stack_path,
+            alignment,
+            settings,
+            tomogram,
+            ctfs=transfers.ctfs,
+            doses=transfers.doses,
+            share=share,
+        )
+        products |= halves.files
     folder.finish(
         making,
         {"tomogram": tomogram, "slices": picture, **products},

@@ -38,7 +38,7 @@ HANDED_ON: dict[str, Callable[[str], bool]] = {
     "newstack": lambda name: bool(re.search(r"(?<!_EVN)(?<!_ODD)\.st$", name)),
     "align": lambda name: name.endswith(".xf"),
     "ctf": lambda name: name.endswith("_CTF.txt"),
-    "reconstruct": lambda name: name.endswith(".mrc"),
+    "reconstruct": lambda name: bool(re.search(r"(?<!_half[12])\.mrc$", name)),
 }
 """Which products of a step the next one takes, by their names."""
 
