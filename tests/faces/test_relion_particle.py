@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from vitreous.faces.relion_particle import launched, settings_of, words_of_job, 
 from vitreous.faces.relion_particle_options import OPTIONS
 from vitreous.formats.mrc import MrcWriter
 from vitreous.formats.relion_particles import read_optimisation_set
-from vitreous.formats.star import read_star
+from vitreous.formats.star import read_star, write_star
 from vitreous.pipeline import particle_sums
 
 PROGRAM = ["relion", "tomo_reconstruct_particle"]
@@ -355,6 +356,44 @@ def test_a_missing_image_stops_before_work_and_what_stood_there_stays(project, r
     assert code == 1
     assert "TS_2_07.mrc" in said
     assert Path("out/merged.mrc").read_bytes() == before
+
+
+def test_pixels_that_are_no_numbers_are_replaced_and_said(project, oracle, relion):
+    images = np.load(oracle / "input.npz")["stack1"].astype(np.float32)
+    image = images[7].copy()
+    image[50:53, 60:64] = np.nan
+    with MrcWriter(Path("img/TS_1_07.mrc"), (1, *image.shape), 4.0, is_stack=True) as writer:
+        writer.write((0, 0, 0), image[None])
+
+    code, said = relion("--i optimisation_set.star --b 36 --o out")
+
+    assert code == 0, said
+    assert "TS_1, section 8: 12 NaN or infinite pixels were replaced" in said
+    assert correlation(volume("out/merged.mrc"), stored(oracle, "base/merged")) > 0.99
+
+
+def test_images_of_which_nothing_is_left_are_told(project, relion):
+    for path in Path("tilt_series").glob("*.star"):
+        table = next(t for t in read_star(path) if "rlnMicrographPreExposure" in t)
+        columns = table.columns | {"rlnCtfScalefactor": ["0.0"] * len(table)}
+        write_star(path, [replace(table, columns=columns)])
+
+    code, said = relion("--i optimisation_set.star --b 36 --o out")
+
+    assert code == 1
+    assert "leave nothing of any image" in said
+
+
+def test_aberrations_that_are_not_applied_are_said(project, relion):
+    text = Path("particles.star").read_text()
+    text = text.replace("_rlnTomoTiltSeriesPixelSize #6", "_rlnTomoTiltSeriesPixelSize #6\n"
+                        "_rlnOddZernike #7")  # fmt: skip
+    Path("odd.star").write_text(text.replace("0.100000 4.000000", "0.100000 4.000000 [0,0.1]"))
+
+    code, said = relion("--p odd.star --t tomograms.star --b 36 --o out")
+
+    assert code == 0, said
+    assert "rlnOddZernike isn't applied" in said
 
 
 def test_unlike_optics_are_told(project, relion):

@@ -7,6 +7,7 @@ dark matter, -1. The weight is the square of the transfer, so that sums over man
 one another are the least-squares map (RELION's Reconstruct particle, step by step).
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from vitreous.average.optics import Optics, Spectra
 from vitreous.average.tilted import BoxSettings, ParticleStacks, TiltedParticles
 from vitreous.kernels.cpu.boxes import cut_boxes
 from vitreous.records.alignment import Alignment
+
+log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -63,7 +66,7 @@ def boxes_of(tilted: TiltedParticles, settings: BoxSettings) -> Iterator[Boxes]:
         if not len(inside):
             continue
         optics = Optics.of(tilted, int(section), settings)
-        image = np.asarray(images.read(int(section)), np.float32)
+        image = repaired(np.asarray(images.read(int(section)), np.float32), tilted, int(section))
         if settings.whiten:
             optics = optics.whitened(image, settings)
         turned = with_height(alignment, view) @ particles.rotations
@@ -81,6 +84,22 @@ def boxes_of(tilted: TiltedParticles, settings: BoxSettings) -> Iterator[Boxes]:
                 np.full(len(index), optics.radius),
                 (view + 1) / len(alignment),
             )
+
+
+def repaired(image: Floats, tilted: TiltedParticles, section: int) -> Floats:
+    """The image with its mean where it is NaN or infinite, which is said."""
+    finite = np.isfinite(image)
+    holes = image.size - int(np.count_nonzero(finite))
+    if not holes:
+        return image
+    log.warning(
+        "%s, section %d: %d NaN or infinite pixels were replaced by the image's mean",
+        tilted.particles.tomogram,
+        section + 1,
+        holes,
+    )
+    mean = image[finite].mean() if holes < image.size else 0.0
+    return np.where(finite, image, np.float32(mean))
 
 
 def visible(tilted: TiltedParticles, settings: BoxSettings) -> NDArray[np.bool_]:

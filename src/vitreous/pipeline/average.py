@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vitreous.average.particle_settings import AverageSettings
 from vitreous.average.particles import HalfSums, Map, divided
+from vitreous.errors import UserError
 from vitreous.formats.fsc import write_curve
 from vitreous.formats.mrc import MrcWriter
 from vitreous.formats.relion_particles import (
@@ -97,6 +98,11 @@ def average(
     _tell(sources, settings, team)
     sums = summed(sources, settings, folder, team, goes_on=goes_on, progress=progress)
     log.info("%d boxes of %d particles", sums.boxes, sources.count)
+    if not sums.both.weight.any():
+        raise UserError(
+            f"{files.tomograms}: CTF and dose leave nothing of any image: see its defocus, "
+            "rlnCtfScalefactor and rlnMicrographPreExposure"
+        )
     use_threads(force.cores)
     made = write_maps(folder, sums, sources, settings, force.cores)
     write_sets(folder, sources, made)

@@ -1,5 +1,6 @@
 """The particles of a set with the tilt series that show them, checked before any work begins."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from vitreous.formats.relion_sets import Tomogram, find, read_tomograms, section
 from vitreous.pipeline.tomogram_set import WHOLE, opened_series
 from vitreous.records.images import ImageStack
 from vitreous.records.particles import Particles
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ def opened(
     each = tuple(
         _source(tomogram, particle_set, trajectories, settings, margin) for tomogram in tomograms
     )
+    _tell_aberrations(particle_set)
     sources = Sources(files, particle_set, settings, each, _pixel_size(each[0].tomogram))
     _require_seen(sources, settings)
     return sources
@@ -225,6 +229,7 @@ def _pixel_size(tomogram: Tomogram) -> float:
 
 STACK_OPTICS = ("rlnImageSize", "rlnTomoSubtomogramBinning")
 NO_IMAGE = (2, 2)  # px: nothing is cut out of images
+ABERRATIONS = ("rlnOddZernike", "rlnEvenZernike", "rlnBeamTiltX", "rlnBeamTiltY")
 SHARED_OPTICS = ("rlnVoltage", "rlnSphericalAberration", "rlnTomoTiltSeriesPixelSize")
 
 
@@ -243,6 +248,15 @@ def _require_optics(particle_set: ParticleSet, tomogram: Tomogram, pixel_size: f
                     f"{particle_set.path}:{optics.line_of(row)}: {label} is {value:g} there and "
                     f"{said:g} for {tomogram.name} in {tomogram.path}: they must agree"
                 )
+
+
+def _tell_aberrations(particle_set: ParticleSet) -> None:
+    """What an optics table has beyond the CTF isn't applied: said."""
+    optics = particle_set.optics
+    for label in ABERRATIONS if optics is not None else ():
+        words = optics.columns.get(label, ()) if optics is not None else ()
+        if any(float(part) for word in words for part in word.strip("[]").split(",") if part):
+            log.warning("%s: %s isn't applied", particle_set.path, label)
 
 
 def _require_seen(sources: Sources, settings: AverageSettings) -> None:
