@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from tests.pipeline.test_session_chain import vitreous
+from vitreous.ctf.settings import CtfSettings
 from vitreous.formats.mrc import MrcWriter
+from vitreous.pipeline.inputs import SeriesInput
+from vitreous.pipeline.intake import Source
+from vitreous.pipeline.jobs import takes_ctf
 from vitreous.pipeline.project import StepFolder
 from vitreous.pipeline.state import state_of
 
@@ -98,3 +102,18 @@ def test_a_correction_for_what_may_not_be_estimated_is_refused(stack, tmp_path):
 
     assert code != 0
     assert "corrected for CTFs that --no-estimate-ctf forbids" in said
+
+
+def test_a_file_that_cant_be_read_is_left_to_the_step_that_tells_of_it(tmp_path):
+    broken, mdoc = tmp_path / "broken.mrc", tmp_path / "broken.mrc.mdoc"
+    broken.write_bytes(b"no MRC")
+    mdoc.write_bytes(b"\xff\xfe\x00")
+    optics = {"cs": 2.7, "amplitude_contrast": 0.07}
+
+    def taken(**given):
+        source = Source("broken", broken, mdoc)
+        return takes_ctf(source, SeriesInput(**optics, **given), CtfSettings(), needed=False)
+
+    assert not taken(kv=300)
+    assert not taken()
+    assert taken(kv=300, pixel_size=3.0)
