@@ -155,12 +155,28 @@ def reconstruct_projections(
         floor = shell_floor(sums, settings.weight_floor) if settings.weight_floor else None
         transform = divided(sums, floor)
     volume = map_of(transform, sizes.transform[2], threads)
-    if settings.correction == "eman2":
-        volume = corrected(volume, eman2_roll_off(settings.kernel, sizes.transform))
-    elif settings.correction == "kernel" and not settings.iterative:  # passes make up for it
-        volume = corrected(volume, roll_off(settings.kernel, sizes.transform))
+    del transform
+    return ProjectionMap(_finished(volume, settings, sizes), sums)
+
+
+def _finished(volume: Floats, settings: ProjectionSettings, sizes: Sizes) -> Floats:
+    """The map cut to its size and corrected for its kernel."""
     eman2 = settings.conventions == "eman2"
-    return ProjectionMap(clipped(volume, sizes.volume, eman2=eman2), sums)
+    found: Floats = clipped(volume, sizes.volume, eman2=eman2)
+    if settings.correction == "eman2":
+        envelope = eman2_roll_off(settings.kernel, sizes.transform)
+    elif settings.correction == "kernel" and not settings.iterative:  # passes make up for it
+        envelope = roll_off(settings.kernel, sizes.transform)
+    else:
+        return found
+    if all((along == 1).all() for along in envelope):
+        return found
+    z, y, x = (
+        clipped(along, (n,), eman2=eman2) for along, n in zip(envelope, sizes.volume, strict=True)
+    )
+    for along in (z, y, x):
+        along[along == 0] = 1  # beyond the transform's size, where the map is 0
+    return corrected(found, (z, y, x))
 
 
 class _Views:
