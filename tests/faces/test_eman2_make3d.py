@@ -229,7 +229,7 @@ def test_an_mrc_stack_takes_its_orientations_from_star_or_table(here: Path, how:
 # -- options --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("parallel", ["thread:2", "mpi:2:/tmp/scratch"])
+@pytest.mark.parametrize("parallel", ["thread:2", "mpi:2:scratch"])
 def test_worker_processes_give_the_same_map(
     stack: Path, parallel: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
