@@ -4,6 +4,8 @@ What a page says of an option stands in the settings model, the command's signat
 another program's options only.
 """
 
+from collections.abc import Sequence
+
 from cyclopts.docs.markdown import generate_markdown_docs
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -12,10 +14,17 @@ from mkdocs.structure.pages import Page
 from vitreous.cli.main import COMMANDS, build
 from vitreous.faces.aretomo_line import TITLES
 from vitreous.faces.aretomo_options import OPTIONS
-from vitreous.faces.relion_tomogram_options import OPTIONS as RELION_OPTIONS
+from vitreous.faces.relion_line import Option
+from vitreous.faces.relion_particle_options import OPTIONS as PARTICLE_OPTIONS
+from vitreous.faces.relion_subtomo import OPTIONS as SUBTOMO_OPTIONS
+from vitreous.faces.relion_tomogram_options import OPTIONS as TOMOGRAM_OPTIONS
 
 ARETOMO_OPTIONS = "<!-- aretomo options -->"
-RELION_TOMOGRAM_OPTIONS = "<!-- relion tomo_reconstruct_tomogram options -->"
+RELION_OPTIONS = {
+    "<!-- relion tomo_reconstruct_tomogram options -->": TOMOGRAM_OPTIONS,
+    "<!-- relion tomo_reconstruct_particle options -->": PARTICLE_OPTIONS,
+    "<!-- relion tomo_subtomo options -->": SUBTOMO_OPTIONS,
+}
 KINDS = {"idle": "not used"}
 
 
@@ -44,19 +53,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put the tables of other programs' options where a page has the place for them."""
-    return markdown.replace(ARETOMO_OPTIONS, aretomo_options()).replace(
-        RELION_TOMOGRAM_OPTIONS, relion_tomogram_options()
-    )
+    for place, options in RELION_OPTIONS.items():
+        if place in markdown:
+            markdown = markdown.replace(place, relion_options(options))
+    return markdown.replace(ARETOMO_OPTIONS, aretomo_options())
 
 
-def relion_tomogram_options() -> str:
-    """The options of RELION's tomo_reconstruct_tomogram in a table."""
+def relion_options(options: Sequence[Option]) -> str:
+    """The options of one of RELION's programs in a table."""
     rows = [
         f"| {' '.join(f'`--{name}`' for name in option.names.split())} "
         f"| {f'`{option.value}`'.replace('|', ' or ') if option.value else ''} "
         f"| {option.four} | {option.five} | {KINDS.get(option.kind, option.kind)} "
         f"| {option.text.replace('|', ' or ')} |"
-        for option in RELION_OPTIONS
+        for option in options
     ]
     head = ["| option | value | RELION 4 | RELION 5 | here | |", "|---|---|---|---|---|---|"]
     return "\n".join([*head, *rows])
