@@ -24,6 +24,7 @@ from figures_formats import GEOMETRY, ROUND_TRIPS, WARP_GRIDS
 from figures_fsc import FSC
 from figures_kernels import KERNELS
 from figures_motion import MOTION, MOTION_RELION
+from figures_particles import PARTICLES, PARTICLES_TRUTH, RIBOSOME
 from figures_reconstruct import DENSITIES, IMOD, PHANTOM, REAL_SERIES, RELION
 from figures_session import SESSION, SESSION_WIDE
 from figures_simulate import SIMULATED
@@ -52,6 +53,9 @@ SECTIONS = (
     FSC,
     MAKE3D,
     PROCESSORS,
+    PARTICLES,
+    PARTICLES_TRUTH,
+    RIBOSOME,
     *ALIGNMENT,
 )
 ROOT = Path(__file__).parents[1]
