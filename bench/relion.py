@@ -94,27 +94,33 @@ def relion_section(size: Size, large: Size) -> str:
     rows, verdicts = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        tiny = Size(5, (32, 32), (32, 32, 8))
+        start = cheapest(command(write_set(folder, tiny), tiny, "--ctf")).cpu_seconds
         series = write_set(folder, size)
-        rows += [measured(case, command(series, size, *case.options), verdicts) for case in CASES]
+        rows += [
+            measured(case, command(series, size, *case.options), start, verdicts) for case in CASES
+        ]
         series = write_set(folder, large, small=True)
-        rows.append(measured(BIN_8, command(series, large, *BIN_8.options), verdicts))
+        rows.append(measured(BIN_8, command(series, large, *BIN_8.options), start, verdicts))
     what = (
         f"`vitreous relion tomo_reconstruct_tomogram --relion-version 5`, {size}, and for bin 8 "
-        f"{large} of int16; axis at {AXIS_DEGREES} degrees, one thread, start-up included. RELION: "
+        f"{large} of int16; axis at {AXIS_DEGREES} degrees, one thread. Start-up "
+        f"({start:.2f} CPU s, of a series of 32 x 32 px) is taken off. RELION: "
         "eight times what its own program took for 41 x 480 x 464 -> 480 x 464 x 150."
     )
     heads = ["", "CPU s", "due", "peak, MB", "due", "RELION"]
     return "\n".join([what, "", table(heads, rows), "", *verdicts])
 
 
-def measured(case: Case, words: list[str | Path], verdicts: list[str]) -> list[str]:
+def measured(case: Case, words: list[str | Path], start: float, verdicts: list[str]) -> list[str]:
     """A row of the table; what is due goes to the verdicts."""
     cost = cheapest(words)
-    holds = cost.cpu_seconds <= case.due_seconds and cost.peak_bytes <= case.due_bytes
+    seconds = cost.cpu_seconds - start
+    holds = seconds <= case.due_seconds and cost.peak_bytes <= case.due_bytes
     verdicts.append(verdict(f"{case.name}: within its bounds", holds))
     return [
         case.name,
-        f"{cost.cpu_seconds:.1f}",
+        f"{seconds:.1f}",
         f"{case.due_seconds:g}",
         f"{cost.peak_bytes / MB:.0f}",
         f"{case.due_bytes / MB:.0f}",
