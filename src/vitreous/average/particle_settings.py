@@ -68,7 +68,7 @@ class AverageSettings(BaseModel):
     kernel: Annotated[
         Literal["gather", "spread"],
         Field(
-            description="gather: the grid reads the boxes, as RELION does; spread: boxes are padded "
-            "twice and each point is shared by eight of the grid, at four times the cost."
+            description="gather: the grid reads the boxes, as RELION does; spread: boxes are "
+            "padded twice and each point is shared by eight of the grid, at four times the cost."
         ),
     ] = "gather"

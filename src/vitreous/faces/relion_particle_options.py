@@ -31,8 +31,8 @@ OPTIONS = (
     Option("SNR", "NUMBER", "Wiener constant, 1/SNR is added to the weights; 0 and less: weights "
            "are held above a thousandth of their shell's mean.", four="-1", five="-1"),
     Option("sym", "GROUP", "Point group: C1, C6, D7, T, O, I1 to I4.", four="C1", five="C1"),
-    Option("nr_helical_asu", "NUMBER", "Asymmetric units of a helix; with a point group the product "
-           "of both.", "corrected", four="1", five="1"),
+    Option("nr_helical_asu", "NUMBER", "Asymmetric units of a helix; with a point group the "
+           "product of both.", "corrected", four="1", five="1"),
     Option("helical_rise", "ANGSTROM", "From a unit to the next.", four="0", five="0"),
     Option("helical_twist", "DEGREES", "From a unit to the next.", four="0", five="0"),
     Option("taper", "PIXELS", "Over which the map fades at its sphere.", four="10", five="10"),
@@ -43,7 +43,7 @@ OPTIONS = (
            four="0.01", five="0.01"),
     Option("no_recon", "", "Sum only, no maps.", "refused"),
     Option("no_backup", "", "Leave no sums for going on: they are cheap here.", "idle"),
-    # -- how it is run ------------------------------------------------------------------------------
+    # -- how it is run ---------------------------------------------------------------------------
     Option("only_do_unfinished", "", "Go on from what a killed run has left, with half sets or "
            "without.", "corrected"),
     Option("mem", "GB", "A ceiling of memory for all processes together.", "corrected",
