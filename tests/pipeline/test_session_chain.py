@@ -49,9 +49,9 @@ def session(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def project(session):
+def project(session, tmp_path_factory):
     """The project of a run of it, and what the run said."""
-    folder = session.parent / "project"
+    folder = tmp_path_factory.mktemp("project")
     code, said = vitreous("run", session, "--project", folder, "--thickness", "60nm")
     assert code == 0, said
     return folder, said
