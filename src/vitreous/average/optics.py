@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from vitreous.average.tilted import BoxSettings, TiltedParticles
 from vitreous.ctf.model import phase, phase_per_defocus
 from vitreous.kernels.cpu.boxes import transfer_boxes
+from vitreous.kernels.division import shell_means
 from vitreous.kernels.dose import remaining_amplitude
 
 Array = NDArray[np.float64]
@@ -132,18 +133,6 @@ def whitening_profile(image: Floats, size: int) -> Array:
             power += np.abs(spectrum) ** 2
             blocks += 1
     radius = np.hypot(np.arange(size // 2 + 1)[None], np.fft.fftfreq(size, 1 / size)[:, None])
-    mean = shell_means(power / max(blocks, 1), radius, size // 2 + 1)
+    mean = shell_means([power / max(blocks, 1)], [radius], size // 2 + 1)
     with np.errstate(divide="ignore"):
         return np.where(mean > 0, 1 / np.sqrt(mean), 0)
-
-
-def shell_means(values: Array, radius: Array, count: int) -> Array:
-    """(count,) means over shells; a value between two shells belongs to both in parts."""
-    low = radius.astype(int)
-    part = radius - low
-    total, weight = np.zeros(count + 1), np.zeros(count + 1)
-    for shell, share in ((low, 1 - part), (low + 1, part)):
-        inside = shell < count
-        total += np.bincount(shell[inside], (share * values)[inside], count + 1)
-        weight += np.bincount(shell[inside], share[inside], count + 1)
-    return total[:count] / np.where(weight[:count] > 0, weight[:count], 1)

@@ -3,7 +3,8 @@
 Shells are counted in Fourier pixels of the longest side.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,19 +50,27 @@ def shell_floor(sums: Sums, fraction: float = 1e-3) -> Floats:
     it is infinite.
     """
     shells = max(sums.shape) // 2 + 1
-    total, count = np.zeros(shells + 2), np.zeros(shells + 2)
-    for plane, radius in zip(sums.weight, _radii(sums.shape), strict=True):
-        low = np.minimum(radius.astype(np.intp), shells)
-        share = radius - low
-        for at, part in ((low, 1 - share), (low + 1, share)):
-            total += np.bincount(at.ravel(), (part * plane).ravel(), shells + 2)[: shells + 2]
-            count += np.bincount(at.ravel(), part.ravel(), shells + 2)[: shells + 2]
-    mean = fraction * total[:shells] / np.maximum(count[:shells], 1e-30)
+    mean = fraction * shell_means(sums.weight, _radii(sums.shape), shells)
     floor = np.empty_like(sums.weight)
     for plane, radius in zip(floor, _radii(sums.shape), strict=True):
         inside = radius < shells - 1
         plane[:] = np.where(inside, np.interp(radius, np.arange(shells), mean), np.inf)
     return floor
+
+
+def shell_means(planes: Iterable[NDArray[Any]], radii: Iterable[Doubles], shells: int) -> Doubles:
+    """(shells,) means over shells; a value between two shells belongs to both in parts.
+
+    planes (y, x), each with the distances `radii` (y, x) of its points from the origin.
+    """
+    total, count = np.zeros(shells + 2), np.zeros(shells + 2)
+    for plane, radius in zip(planes, radii, strict=True):
+        low = np.minimum(radius.astype(np.intp), shells)
+        share = radius - low
+        for at, part in ((low, 1 - share), (low + 1, share)):
+            total += np.bincount(at.ravel(), (part * plane).ravel(), shells + 2)
+            count += np.bincount(at.ravel(), part.ravel(), shells + 2)
+    return total[:shells] / np.maximum(count[:shells], 1e-30)
 
 
 def compensation(
